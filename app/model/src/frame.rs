@@ -1,0 +1,140 @@
+//! The messages of the live connection, subprotocol `rad.v1+json`.
+//!
+//! One sequence numbers ticks and events alike. A client that knows the epoch and the last number it saw
+//! asks for what follows, and gets either just that or, if too much time has passed or the server is
+//! another one, a whole snapshot.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Event, History, LimitUse, RouteTick, Tick, Topology};
+
+/// The name of the subprotocol.
+pub const SUBPROTOCOL: &str = "rad.v1+json";
+
+/// What the server sends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Frame {
+    /// First, and again when a slow client has to start afresh.
+    Hello(Box<Hello>),
+    /// Once an interval.
+    Tick(Tick),
+    /// At once.
+    Event(Event),
+    /// Last.
+    Bye(Bye),
+}
+
+impl Frame {
+    /// The frame's number, if it has one.
+    #[must_use]
+    pub fn seq(&self) -> Option<u64> {
+        match self {
+            Self::Tick(tick) => Some(tick.seq),
+            Self::Event(event) => Some(event.seq),
+            Self::Hello(_) | Self::Bye(_) => None,
+        }
+    }
+}
+
+/// The first message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Names this run of the server.
+    pub epoch: String,
+    /// The number of the last frame that is contained here.
+    pub seq: u64,
+    /// Time between ticks, milliseconds.
+    pub interval_ms: u32,
+    pub resume: Resume,
+}
+
+/// What the client gets to begin with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Resume {
+    /// Everything.
+    Snapshot(Box<Snapshot>),
+    /// Only what came after the client's number, in order: ticks and events.
+    Missed(Vec<Frame>),
+}
+
+/// Everything that a dashboard shows.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    pub topology: Topology,
+    /// The last interval; `None` before the first is over.
+    pub now: Option<Tick>,
+    /// The last known figures of each route that was not quiet, whatever the interval.
+    pub routes: Vec<RouteTick>,
+    pub history: History,
+    /// The latest events, oldest first.
+    pub events: Vec<Event>,
+}
+
+impl Snapshot {
+    /// Takes in a frame that follows: the one rule for server and browser of how state moves on.
+    pub fn apply(&mut self, frame: &Frame) {
+        match frame {
+            Frame::Tick(tick) => {
+                self.history.push(tick);
+                for route in &tick.routes {
+                    match self.routes.iter_mut().find(|known| known.route == route.route) {
+                        Some(known) => known.clone_from(route),
+                        None => self.routes.push(route.clone()),
+                    }
+                }
+                for known in &mut self.routes {
+                    if !tick.routes.iter().any(|route| route.route == known.route) {
+                        let fullest: Option<LimitUse> = known.fullest.take();
+                        *known = RouteTick {
+                            route: known.route,
+                            requests: 0,
+                            limited: 0,
+                            failed: 0,
+                            p99_us: 0,
+                            fullest,
+                        };
+                    }
+                }
+                self.now = Some(tick.clone());
+            }
+            Frame::Event(event) => {
+                self.events.push(event.clone());
+                if self.events.len() > Self::EVENTS {
+                    self.events.remove(0);
+                }
+            }
+            Frame::Hello(_) | Frame::Bye(_) => {}
+        }
+    }
+
+    /// How many events are kept.
+    pub const EVENTS: usize = 200;
+}
+
+/// The server leaves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bye {
+    pub reason: String,
+    /// Clients come back at a moment spread evenly over this window, milliseconds from now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconnect_ms: Option<(u32, u32)>,
+}
+
+/// What a client may send.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase", deny_unknown_fields)]
+pub enum ClientMessage {
+    /// How the connection came about, sent once after each hello.
+    Report {
+        /// Attempts that it took, at least 1.
+        attempts: u32,
+        /// How long the previous connection lived, milliseconds.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        connected_ms: Option<u64>,
+        /// The backoff delays that were waited, milliseconds; at most 100.
+        #[serde(default)]
+        delays_ms: Vec<u32>,
+    },
+}

@@ -1,0 +1,152 @@
+//! The last fifteen minutes, as columns: small on the wire, ready to draw.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{BreakerState, Share, Tick};
+
+/// One column per series; all columns have one entry an interval, oldest first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct History {
+    /// When each interval ended, milliseconds since 1970.
+    pub at_ms: Vec<u64>,
+    pub answered: Vec<u32>,
+    pub limited: Vec<u32>,
+    pub short_circuited: Vec<u32>,
+    pub failed: Vec<u32>,
+    pub unmatched: Vec<u32>,
+    pub p50_us: Vec<u32>,
+    pub p90_us: Vec<u32>,
+    pub p99_us: Vec<u32>,
+    /// How full the fullest limit of all was, in thousandths.
+    pub limit_use: Vec<u16>,
+    /// One column a breaker.
+    pub breakers: Vec<Vec<BreakerCell>>,
+    /// One column a rollout: the candidate's share.
+    pub rollouts: Vec<Vec<Share>>,
+}
+
+/// A breaker in one interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BreakerCell {
+    /// Not known.
+    #[default]
+    #[serde(rename = "-")]
+    Unknown,
+    /// Closed, and nothing failed.
+    #[serde(rename = "c")]
+    Closed,
+    /// Closed, and something failed.
+    #[serde(rename = "f")]
+    Failing,
+    /// Open.
+    #[serde(rename = "o")]
+    Open,
+    /// Half-open.
+    #[serde(rename = "h")]
+    HalfOpen,
+}
+
+impl History {
+    /// How many intervals are kept: fifteen minutes of seconds.
+    pub const CAPACITY: usize = 900;
+
+    /// How many intervals are here.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.at_ms.len()
+    }
+
+    /// Whether nothing is here yet.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.at_ms.is_empty()
+    }
+
+    /// Adds an interval; the oldest leaves when there are more than [`History::CAPACITY`].
+    pub fn push(&mut self, tick: &Tick) {
+        let before = self.len();
+        put(&mut self.at_ms, tick.at_ms);
+        put(&mut self.answered, tick.totals.answered);
+        put(&mut self.limited, tick.totals.limited);
+        put(&mut self.short_circuited, tick.totals.short_circuited);
+        put(&mut self.failed, tick.totals.failed);
+        put(&mut self.unmatched, tick.totals.unmatched);
+        put(&mut self.p50_us, tick.totals.p50_us);
+        put(&mut self.p90_us, tick.totals.p90_us);
+        put(&mut self.p99_us, tick.totals.p99_us);
+        put(&mut self.limit_use, fullest_permille(tick));
+        let cells = tick.breakers.iter().map(|breaker| match breaker.state {
+            BreakerState::Closed if breaker.failed > 0 => BreakerCell::Failing,
+            BreakerState::Closed => BreakerCell::Closed,
+            BreakerState::Open => BreakerCell::Open,
+            BreakerState::HalfOpen => BreakerCell::HalfOpen,
+        });
+        put_columns(&mut self.breakers, before, cells, BreakerCell::Unknown);
+        let shares = tick.rollouts.iter().map(|rollout| rollout.candidate_share);
+        put_columns(&mut self.rollouts, before, shares, Share::NONE);
+    }
+}
+
+fn fullest_permille(tick: &Tick) -> u16 {
+    let share = tick.routes.iter().filter_map(|route| route.fullest.as_ref()).map(crate::LimitUse::share);
+    // 0 to 1,000 after the clamp.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let permille = (share.fold(0.0, f64::max).clamp(0.0, 1.0) * 1_000.0).round() as u16;
+    permille
+}
+
+fn put<T>(column: &mut Vec<T>, value: T) {
+    if column.len() >= History::CAPACITY {
+        column.remove(0);
+    }
+    column.push(value);
+}
+
+/// Pads columns that appear later than the first interval, so that all stay of one length.
+fn put_columns<T: Clone>(
+    columns: &mut Vec<Vec<T>>,
+    before: usize,
+    values: impl Iterator<Item = T>,
+    absent: T,
+) {
+    let mut seen = 0;
+    for (at, value) in values.enumerate() {
+        if at == columns.len() {
+            columns.push(vec![absent.clone(); before]);
+        }
+        put(&mut columns[at], value);
+        seen = at + 1;
+    }
+    for column in columns.iter_mut().skip(seen) {
+        put(column, absent.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::BreakerTick;
+
+    fn tick(seq: u64) -> Tick {
+        Tick { seq, at_ms: seq * 1_000, breakers: vec![BreakerTick::default()], ..Tick::default() }
+    }
+
+    #[test]
+    fn the_history_holds_fifteen_minutes_and_forgets_the_oldest() {
+        let mut history = History::default();
+        for seq in 1..=1_000 {
+            history.push(&tick(seq));
+        }
+        assert_eq!(history.len(), 900);
+        assert_eq!(history.at_ms.first(), Some(&101_000));
+        assert_eq!(history.breakers[0].len(), 900);
+    }
+
+    #[test]
+    fn a_breaker_that_appears_later_is_unknown_before() {
+        let mut history = History::default();
+        history.push(&Tick::default());
+        history.push(&tick(2));
+        assert_eq!(history.breakers[0], [BreakerCell::Unknown, BreakerCell::Closed]);
+    }
+}

@@ -1,0 +1,168 @@
+//! What happened in one interval (a second), and how things stand at its end.
+//!
+//! Counts are of the interval alone; durations are microseconds. Success percentages and rates are
+//! derived where they are shown.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Quota, Share};
+
+/// One interval. Its lists have the order of the [`crate::Topology`]; quiet routes are left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Tick {
+    /// Position in the sequence of frames of this epoch.
+    pub seq: u64,
+    /// The end of the interval, milliseconds since 1970.
+    pub at_ms: u64,
+    pub totals: Totals,
+    /// Only routes that saw a request in this interval or whose limit is in use.
+    pub routes: Vec<RouteTick>,
+    /// All breakers.
+    pub breakers: Vec<BreakerTick>,
+    /// All rollouts.
+    pub rollouts: Vec<RolloutTick>,
+}
+
+/// The whole gateway in one interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Answered by an upstream with a status below 500, or by a fixed answer.
+    pub answered: u32,
+    /// Rejected by a limit (429).
+    pub limited: u32,
+    /// Rejected by an open breaker (503).
+    pub short_circuited: u32,
+    /// Answered by an upstream with 5xx, or not at all (502, 504).
+    pub failed: u32,
+    /// No route (404).
+    pub unmatched: u32,
+    /// Requests under way at the end of the interval.
+    pub in_flight: u32,
+    /// Durations of the answered and failed requests; 0 where there was none.
+    pub p50_us: u32,
+    pub p90_us: u32,
+    pub p99_us: u32,
+    /// Dashboards connected at the end of the interval.
+    pub dashboards: u32,
+}
+
+impl Totals {
+    /// All requests of the interval.
+    #[must_use]
+    pub fn requests(&self) -> u32 {
+        [self.answered, self.limited, self.short_circuited, self.failed, self.unmatched]
+            .into_iter()
+            .fold(0, u32::saturating_add)
+    }
+
+    /// Share of the requests let in by the limits that were answered, 0 to 1; `None` if there was none.
+    #[must_use]
+    pub fn success(&self) -> Option<f64> {
+        let lost = u64::from(self.failed) + u64::from(self.short_circuited);
+        let all = lost + u64::from(self.answered);
+        // Counts of one interval are far below 2^52.
+        #[allow(clippy::cast_precision_loss)]
+        (all > 0).then(|| f64::from(self.answered) / all as f64)
+    }
+}
+
+/// One route in one interval.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RouteTick {
+    /// Position in [`crate::Topology::routes`].
+    pub route: u32,
+    pub requests: u32,
+    pub limited: u32,
+    pub failed: u32,
+    pub p99_us: u32,
+    /// The fullest limit seen in this interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fullest: Option<LimitUse>,
+}
+
+/// How full the limit of the busiest key was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LimitUse {
+    /// Who: a client address, an organisation, a header's value, or `global`.
+    pub key: String,
+    /// Which of the route's limits.
+    pub limit: Quota,
+    /// Requests that the limit counts at the moment, up to the quota.
+    pub used: u32,
+}
+
+impl LimitUse {
+    /// Share of the limit in use, 0 to 1.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        f64::from(self.used) / f64::from(self.limit.requests())
+    }
+}
+
+/// The state of a circuit breaker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakerState {
+    /// Requests pass.
+    #[default]
+    Closed,
+    /// Requests are rejected at once.
+    Open,
+    /// A few requests pass as probes.
+    HalfOpen,
+}
+
+impl BreakerState {
+    /// `closed`, `open` or `half-open`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Open => "open",
+            Self::HalfOpen => "half-open",
+        }
+    }
+}
+
+/// One breaker at the end of an interval.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakerTick {
+    pub state: BreakerState,
+    /// Failures in a row (closed).
+    pub failures: u32,
+    /// Successful probes so far (half-open).
+    pub successes: u32,
+    /// When it lets a probe through (open), or gives up probing (half-open): milliseconds from `at_ms`.
+    /// 0 while open: the next request is the probe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_ms: Option<u64>,
+    /// When this state began, milliseconds since 1970.
+    pub since_ms: u64,
+    /// Requests that reached the target in this interval, and how many of them failed.
+    pub requests: u32,
+    pub failed: u32,
+    /// Requests rejected in this interval because it was open.
+    pub rejected: u32,
+}
+
+/// One rollout at the end of an interval.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RolloutTick {
+    /// Share of traffic that goes to the candidate.
+    pub candidate_share: Share,
+    pub legacy: SideTick,
+    pub candidate: SideTick,
+}
+
+/// One side of a rollout: what reached it in this interval, and since its share was last changed.
+///
+/// What the gateway itself rejected (limits, open breakers) is not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SideTick {
+    pub requests: u32,
+    pub failed: u32,
+    pub p99_us: u32,
+    /// Since the share was last changed.
+    pub total_requests: u64,
+    pub total_failed: u64,
+}
