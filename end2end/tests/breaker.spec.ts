@@ -1,0 +1,55 @@
+import { sample } from "../src/configuration";
+import { breaker, open, openLive, watchStates } from "../src/dashboard";
+import { expect, test } from "../src/test";
+
+test("a breaker that the Lab trips opens, probes and closes before one's eyes", async ({ page, context, launch }) => {
+  const gateway = await launch(sample({ openFor: "2s", requestsPerSecond: 20 }));
+  await openLive(page, gateway.console);
+  await expect(breaker(page, "search")).toHaveAttribute("data-state", "closed");
+  const seen = await watchStates(page, "search");
+
+  const lab = await context.newPage();
+  await open(lab, `${gateway.console}/lab`);
+  await lab.getByTestId("lab-legacy-broken").click();
+  await expect(breaker(page, "search")).toHaveAttribute("data-state", "open");
+  await expect(page.getByTestId("tile-breakers")).toContainText("1");
+  await expect(page.getByTestId("events")).toContainText(/search.*opened/s);
+
+  await lab.getByTestId("lab-legacy-healthy").click();
+  await expect(breaker(page, "search")).toHaveAttribute("data-state", "closed", { timeout: 15_000 });
+  await expect(page.getByTestId("events")).toContainText(/search.*closed/s);
+
+  // A probe may fail before the upstream is healthy again, so that it may have opened more than once.
+  const states = (await seen()).join(" ").replaceAll("_", "-");
+  expect(states).toMatch(/^closed( open half-open)+ closed$/);
+});
+
+test("an open breaker spares its upstream", async ({ page, launch, upstream }) => {
+  const broken = await upstream("broken");
+  broken.manner = "fail";
+  const gateway = await launch(`
+[upstreams.search]
+targets = ["${broken.url}"]
+breaker = { consecutive_failures = 5, open_for = "60s", successes_to_close = 2, half_open_for = "30s" }
+[[routes]]
+path = "/search"
+upstream = "search"
+`);
+  await openLive(page, gateway.console);
+  for (let sent = 0; sent < 9; sent++) {
+    const response = await fetch(`${gateway.traffic}/search`);
+    const body = await response.text();
+    if (sent < 5) {
+      expect(response.status).toBe(500);
+    } else {
+      expect(response.status).toBe(503);
+      expect(JSON.parse(body)).toEqual({
+        detail: "Service temporarily unavailable due to circuit breaker",
+        status_code: 503,
+      });
+      expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+    }
+  }
+  expect(broken.received).toBe(5);
+  await expect(breaker(page, "search")).toHaveAttribute("data-state", "open");
+});

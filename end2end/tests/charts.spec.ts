@@ -1,0 +1,73 @@
+import { sample, twoSides } from "../src/configuration";
+import { CHARTS, expectMoved, openLive, points } from "../src/dashboard";
+import { expect, test } from "../src/test";
+import { address, send, statuses } from "../src/traffic";
+
+test("charts move once a second while traffic flows", async ({ page, launch }) => {
+  const gateway = await launch(sample());
+  await openLive(page, gateway.console);
+
+  for (const chart of CHARTS) {
+    const before = await points(page, chart);
+    await expectMoved(page, chart, before.lastMs);
+  }
+
+  const start = await points(page, "traffic");
+  await expectMoved(page, "traffic", start.lastMs + 2_500);
+  const end = await points(page, "traffic");
+  expect(end.lastMs - start.lastMs).toBeLessThan((end.count - start.count + 0.5) * 1_000);
+});
+
+test("the tiles show what really flows", async ({ page, launch, upstream }) => {
+  const legacy = await upstream("legacy");
+  const candidate = await upstream("candidate");
+  const gateway = await launch(twoSides(legacy.url, candidate.url, 0));
+  await openLive(page, gateway.console);
+  await expect(page.getByTestId("tile-requests")).toContainText(/\b0\b/);
+
+  const answers = await send(`${gateway.traffic}/few`, { count: 40 });
+  expect(statuses(answers)).toEqual({ 200: 10, 429: 30 });
+  expect(legacy.received).toBe(10);
+
+  const events = page.getByTestId("events");
+  await expect(events).toContainText("/few");
+  await expect(page.getByTestId("limit-/few")).toContainText(/100\s*%|10\s*\/\s*10|10 of 10/);
+});
+
+test("the first picture has charts, with JavaScript disabled", async ({ browser, launch }) => {
+  const gateway = await launch(sample());
+  await expect
+    .poll(async () => (await gateway.api<{ totals: { requests: number } }>("GET", "/api/metrics")).totals.requests)
+    .toBeGreaterThan(20);
+
+  const context = await browser.newContext({ javaScriptEnabled: false });
+  const page = await context.newPage();
+  await page.goto(gateway.console);
+  for (const chart of CHARTS) {
+    const svg = page.getByTestId(`chart-${chart}`);
+    await expect(svg).toBeVisible();
+    expect((await points(page, chart)).count).toBeGreaterThan(0);
+    // Something is drawn: more than a dot, in a path that has a length.
+    const drawn = svg.locator("path, polyline, rect");
+    expect(await drawn.count()).toBeGreaterThan(0);
+  }
+  await expect(page.getByTestId("tile-requests")).toContainText(/\d/);
+  await expect(page.getByTestId("breaker-search")).toHaveAttribute("data-state", "closed");
+  await context.close();
+});
+
+test("traffic of many clients reaches the chart of requests in full", async ({ page, launch, upstream }) => {
+  const legacy = await upstream("legacy");
+  const candidate = await upstream("candidate");
+  const gateway = await launch(twoSides(legacy.url, candidate.url, 0));
+  await openLive(page, gateway.console);
+
+  await send(`${gateway.traffic}/search`, { count: 300, client: address });
+  interface Metrics {
+    totals: { requests: number; answered: number };
+  }
+  await expect
+    .poll(async () => (await gateway.api<Metrics>("GET", "/api/metrics")).totals)
+    .toMatchObject({ requests: 300, answered: 300 });
+  expect(legacy.received).toBe(300);
+});

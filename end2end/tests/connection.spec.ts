@@ -1,0 +1,125 @@
+import { sample } from "../src/configuration";
+import { expectLive, expectMoved, openLive, points, status, type Status } from "../src/dashboard";
+import { CONNECTION_LOST, expect, test } from "../src/test";
+import type { Page } from "@playwright/test";
+
+test.use({ expectedNoise: CONNECTION_LOST });
+
+/** Notes the longest wait that the page announces before each attempt, from now on. */
+async function watchWaits(page: Page): Promise<() => Promise<Record<number, number>>> {
+  const waits = await page.evaluateHandle(() => {
+    const longest: Record<number, number> = {};
+    const look = () => {
+      const { attempt, retry_in_ms } = window.RadMonitor?.status() ?? {};
+      if (attempt && retry_in_ms) longest[attempt] = Math.max(longest[attempt] ?? 0, retry_in_ms);
+      requestAnimationFrame(look);
+    };
+    look();
+    return longest;
+  });
+  return () => waits.jsonValue();
+}
+
+const attempt = async (page: Page) => (await status(page)).attempt;
+
+test("a page outlives its server: it counts down, tries again, and resumes without a reload", async ({
+  page,
+  launch,
+}) => {
+  const gateway = await launch(sample());
+  await openLive(page, gateway.console);
+  await page.evaluate(() => void (window.mark = "not loaded again"));
+  const first = await status(page);
+  expect(first.epoch).toBeTruthy();
+
+  const waits = await watchWaits(page);
+  await gateway.kill();
+  await expect(page.getByTestId("banner")).toBeVisible();
+  await expect(page.getByTestId("connection")).toContainText("Reconnecting");
+  await expect(page.getByTestId("banner")).toContainText(/\(\d+ of 10\) in \d/);
+  await expect.poll(() => attempt(page), { timeout: 20_000 }).toBeGreaterThanOrEqual(4);
+
+  // 1 s, then half as much again each time, a fifth more or less: the least of each is the most of the one before.
+  const longest = await waits();
+  for (const [which, expected] of [1_000, 1_500, 2_250].entries()) {
+    const wait = longest[which + 1] ?? 0;
+    expect(wait, `wait before attempt ${which + 1}`).toBeGreaterThan(expected * 0.8 - 150);
+    expect(wait, `wait before attempt ${which + 1}`).toBeLessThanOrEqual(expected * 1.2);
+  }
+
+  await gateway.start();
+  await page.getByTestId("retry-now").click();
+  await expectLive(page);
+  await expect(page.getByTestId("banner")).toBeHidden();
+  const second = await status(page);
+  expect(second.epoch).not.toBe(first.epoch);
+  const { lastMs } = await points(page, "traffic");
+  await expectMoved(page, "traffic", lastMs);
+  expect(await page.evaluate(() => window.mark)).toBe("not loaded again");
+});
+
+test("a page comes back by itself when its server does", async ({ page, launch }) => {
+  const gateway = await launch(sample());
+  await openLive(page, gateway.console);
+  await gateway.stop();
+  await expect.poll(async () => (await status(page)).state).toBe("reconnecting");
+  await gateway.start();
+  await expectLive(page);
+});
+
+test("a cut wire leaves no gap in the charts", async ({ page, launch, wire }) => {
+  const gateway = await launch(sample());
+  const line = await wire(gateway.ports.console);
+  await openLive(page, line.url);
+  const { epoch } = await status(page);
+  const { lastMs: start } = await points(page, "traffic");
+  await expectMoved(page, "traffic", start);
+  const before = await points(page, "traffic");
+
+  line.cut();
+  await expect.poll(() => attempt(page), { timeout: 15_000 }).toBeGreaterThanOrEqual(3);
+  const during = await points(page, "traffic");
+  line.restore();
+  await page.getByTestId("retry-now").click();
+  await expectLive(page);
+  await expectMoved(page, "traffic", during.lastMs + 2_500);
+  const after = await points(page, "traffic");
+
+  expect((await status(page)).epoch).toBe(epoch);
+  // One point a second, through the time without a connection too.
+  expect(after.count - before.count).toBe(Math.round((after.lastMs - before.lastMs) / 1_000));
+});
+
+test("without the live connection the page says so, fades, and still acts", async ({ page, launch, wire }) => {
+  const gateway = await launch(sample());
+  const line = await wire(gateway.ports.console);
+  await openLive(page, line.url);
+
+  line.cutLive();
+  await expect(page.getByTestId("banner")).toBeVisible();
+  await page.getByTestId("share-50").click();
+  interface Metrics {
+    rollouts: { name: string; candidate_share: number }[];
+  }
+  await expect
+    .poll(async () => (await gateway.api<Metrics>("GET", "/api/metrics")).rollouts[0]?.candidate_share)
+    .toBe(50);
+
+  line.restore();
+  await page.getByTestId("retry-now").click();
+  await expectLive(page);
+  await expect(page.getByTestId("tile-candidate")).toContainText("50");
+});
+
+test("Retry now tries at once", async ({ page, launch, wire }) => {
+  const gateway = await launch(sample());
+  const line = await wire(gateway.ports.console);
+  await openLive(page, line.url);
+  line.cutLive();
+  await expect.poll(() => attempt(page), { timeout: 20_000 }).toBeGreaterThanOrEqual(4);
+  const waiting: Status = await status(page);
+  expect(waiting.retry_in_ms ?? 0).toBeGreaterThan(1_000);
+  const { attempts } = line;
+  await page.getByTestId("retry-now").click();
+  await expect.poll(() => line.attempts, { timeout: 1_000 }).toBeGreaterThan(attempts);
+});

@@ -1,0 +1,63 @@
+import AxeBuilder from "@axe-core/playwright";
+import type { Page } from "@playwright/test";
+
+import { sample } from "../src/configuration";
+import { openLive, pages } from "../src/dashboard";
+import { CONNECTION_LOST, expect, test } from "../src/test";
+
+/** What axe finds, in words that lead to the place. */
+async function violations(page: Page): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  return violations.flatMap(({ id, help, nodes }) =>
+    nodes.map(({ target }) => `${new URL(page.url()).pathname} ${id} (${help}): ${target.join(" ")}`),
+  );
+}
+
+for (const theme of ["dark", "light"] as const) {
+  test(`axe finds nothing on any page in the ${theme} theme`, async ({ page, launch }) => {
+    const gateway = await launch(sample());
+    await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
+    await openLive(page, gateway.console);
+    const found: string[] = [];
+    for (const path of await pages(page)) {
+      await openLive(page, gateway.console + path);
+      found.push(...(await violations(page)));
+    }
+    expect(found).toEqual([]);
+  });
+
+  test.describe(() => {
+    test.use({ expectedNoise: CONNECTION_LOST });
+
+    test(`axe finds nothing while the connection is lost, in the ${theme} theme`, async ({ page, launch, wire }) => {
+      const gateway = await launch(sample());
+      const line = await wire(gateway.ports.console);
+      await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
+      await openLive(page, line.url);
+      line.cut();
+      await expect(page.getByTestId("banner")).toBeVisible();
+      expect(await violations(page)).toEqual([]);
+    });
+  });
+}
+
+test("every page fits 360 px without scrolling sideways", async ({ page, launch }) => {
+  const gateway = await launch(sample());
+  await page.setViewportSize({ width: 360, height: 800 });
+  await openLive(page, gateway.console);
+  for (const path of await pages(page)) {
+    await openLive(page, gateway.console + path);
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    expect(width, `${path} is this wide`).toBeLessThanOrEqual(360);
+  }
+});
+
+test("every page opens without an error or a warning in the browser's console", async ({ page, launch }) => {
+  const gateway = await launch(sample());
+  await openLive(page, gateway.console);
+  for (const path of await pages(page)) {
+    const response = await page.goto(gateway.console + path);
+    expect(response?.status(), path).toBe(200);
+    await expect(page.getByRole("heading", { level: 1 }), path).toBeVisible();
+  }
+});
