@@ -38,11 +38,12 @@ bench: ## Run the benchmarks
 	@.make/setup build
 	@.make/bench
 
-lint: ## Check formatting, and run clippy for the server and for the browser
+lint: ## Check formatting; clippy for the server and for the browser; types of the browser tests
 	@.make/setup lint
 	cargo fmt --check
 	cargo clippy --release $(PACKAGES) --all-targets -- -D warnings
 	cargo clippy $(FRONTEND) -- -D warnings
+	cd end2end && npx tsc
 
 format: ## Format the code
 	@.make/setup lint
