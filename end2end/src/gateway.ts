@@ -111,6 +111,15 @@ export class Gateway {
     await this.end("SIGKILL");
   }
 
+  /** Keeps its connections open and says nothing more, until it is thawed. */
+  freeze(): void {
+    this.child?.kill("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.child?.kill("SIGCONT");
+  }
+
   async dispose(): Promise<void> {
     await this.kill();
     await rm(this.folder, { recursive: true, force: true });

@@ -1,6 +1,7 @@
 import { sample } from "../src/configuration";
 import { breaker, open, openLive, watchStates } from "../src/dashboard";
 import { expect, test } from "../src/test";
+import type { Manner } from "../src/upstream";
 
 test("a breaker that the Lab trips opens, probes and closes before one's eyes", async ({ page, context, launch }) => {
   const gateway = await launch(sample({ openFor: "2s", requestsPerSecond: 20 }));
@@ -24,32 +25,46 @@ test("a breaker that the Lab trips opens, probes and closes before one's eyes", 
   expect(states).toMatch(/^closed( open half-open)+ closed$/);
 });
 
-test("an open breaker spares its upstream", async ({ page, launch, upstream }) => {
-  const broken = await upstream("broken");
-  broken.manner = "fail";
-  const gateway = await launch(`
+const WAYS: { manner: Manner; words: string; status: number }[] = [
+  { manner: "fail", words: "answers 500", status: 500 },
+  { manner: "reset", words: "resets connections", status: 502 },
+  { manner: "stall", words: "stalls", status: 504 },
+];
+
+for (const { manner, words, status } of WAYS) {
+  test(`an upstream that ${words} is spared after five failures, and the page shows it`, async ({
+    page,
+    launch,
+    upstream,
+  }) => {
+    const broken = await upstream("broken");
+    broken.manner = manner;
+    const gateway = await launch(`
 [upstreams.search]
 targets = ["${broken.url}"]
+timeout = "200ms"
 breaker = { consecutive_failures = 5, open_for = "60s", successes_to_close = 2, half_open_for = "30s" }
 [[routes]]
 path = "/search"
 upstream = "search"
 `);
-  await openLive(page, gateway.console);
-  for (let sent = 0; sent < 9; sent++) {
-    const response = await fetch(`${gateway.traffic}/search`);
-    const body = await response.text();
-    if (sent < 5) {
-      expect(response.status).toBe(500);
-    } else {
-      expect(response.status).toBe(503);
-      expect(JSON.parse(body)).toEqual({
-        detail: "Service temporarily unavailable due to circuit breaker",
-        status_code: 503,
-      });
-      expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+    await openLive(page, gateway.console);
+    for (let sent = 0; sent < 9; sent++) {
+      const response = await fetch(`${gateway.traffic}/search`);
+      const body = await response.text();
+      expect(body, "addresses of upstreams are nobody's business").not.toContain("127.0.0.1");
+      if (sent < 5) {
+        expect(response.status).toBe(status);
+      } else {
+        expect(response.status).toBe(503);
+        expect(JSON.parse(body)).toEqual({
+          detail: "Service temporarily unavailable due to circuit breaker",
+          status_code: 503,
+        });
+        expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+      }
     }
-  }
-  expect(broken.received).toBe(5);
-  await expect(breaker(page, "search")).toHaveAttribute("data-state", "open");
-});
+    expect(broken.received).toBe(5);
+    await expect(breaker(page, "search")).toHaveAttribute("data-state", "open");
+  });
+}

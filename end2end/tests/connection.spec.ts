@@ -123,3 +123,34 @@ test("Retry now tries at once", async ({ page, launch, wire }) => {
   await page.getByTestId("retry-now").click();
   await expect.poll(() => line.attempts, { timeout: 1_000 }).toBeGreaterThan(attempts);
 });
+
+test("five seconds of silence count as a lost connection", async ({ page, launch }) => {
+  const gateway = await launch(sample());
+  await openLive(page, gateway.console);
+  const { epoch } = await status(page);
+  gateway.freeze();
+  await expect.poll(async () => (await status(page)).state).toBe("reconnecting");
+  await expect(page.getByTestId("banner")).toBeVisible();
+  gateway.thaw();
+  await expectLive(page);
+  expect((await status(page)).epoch).toBe(epoch);
+});
+
+test("a browser without network does not try, and tries at once when it is back", async ({
+  page,
+  context,
+  launch,
+  wire,
+}) => {
+  const gateway = await launch(sample());
+  const line = await wire(gateway.ports.console);
+  await openLive(page, line.url);
+  await context.setOffline(true);
+  line.cutLive();
+  await expect.poll(async () => (await status(page)).state).toBe("offline");
+  line.restore();
+  const { attempts } = line;
+  await context.setOffline(false);
+  await expect.poll(() => line.attempts, { timeout: 1_000 }).toBe(attempts + 1);
+  await expectLive(page);
+});
