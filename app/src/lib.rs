@@ -1,1 +1,102 @@
+//! The dashboard: rendered by the server, hydrated in the browser.
 
+// Views are deeply nested types.
+#![recursion_limit = "256"]
+
+pub mod board;
+pub mod chart;
+pub mod components;
+pub mod events;
+pub mod format;
+mod initial;
+pub mod live;
+pub mod look;
+pub mod pages;
+pub mod range;
+
+pub use initial::Initial;
+
+use leptos::prelude::*;
+use leptos_meta::{Body, MetaTags, provide_meta_context};
+use leptos_router::components::{Route, Router, Routes};
+use leptos_router::path;
+
+use board::Board;
+use components::{Banner, Bar, Rail, Shortcuts, provide_theme};
+use live::Live;
+use look::provide_look;
+use pages::{Lab, Missing, Overview};
+
+/// Puts the chosen theme on the page before anything is drawn, so that it never flashes in the other one.
+const THEME: &str = "try{var t=localStorage.getItem('rad-monitor.theme');\
+                     if(t)document.documentElement.dataset.theme=t}catch(e){}";
+
+/// Says to readers without JavaScript what they see.
+const STILL: &str = "<p class=\"banner\"><b>This picture does not move.</b> \
+                     It shows the state at the time of loading; live figures need JavaScript.</p>";
+
+/// The document around the application.
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    view! {
+        <!DOCTYPE html>
+        <html lang="en">
+            <head>
+                <meta charset="utf-8"/>
+                <meta name="viewport" content="width=device-width, initial-scale=1"/>
+                <meta name="color-scheme" content="dark light"/>
+                <script inner_html=THEME></script>
+                <link rel="stylesheet" href="/pkg/rad-monitor.css"/>
+                <link rel="icon" type="image/svg+xml" href="/favicon.svg"/>
+                <AutoReload options=options.clone()/>
+                <HydrationScripts options/>
+                <MetaTags/>
+            </head>
+            <body>
+                <App/>
+            </body>
+        </html>
+    }
+}
+
+/// The application.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    let initial = Initial::carried();
+    let live = Live::new(Board::new(&initial.hello));
+    provide_context(live);
+    provide_context(initial.lab);
+    Effect::new(move |_| live::start(live));
+    let stale = Memo::new(move |_| live.connection.with(|machine| machine.is_stale()));
+    view! {
+        <Body {..} class:stale=move || stale.get()/>
+        <Router>
+            <Console/>
+        </Router>
+    }
+}
+
+/// What surrounds every page, and the page.
+#[component]
+fn Console() -> impl IntoView {
+    provide_look();
+    provide_theme();
+    view! {
+        <a class="skip" href="#main">"Skip to content"</a>
+        <div class="shell">
+            <Rail/>
+            <div class="content">
+                <Bar/>
+                <main id="main">
+                    <noscript inner_html=STILL></noscript>
+                    <Banner/>
+                    <Routes fallback=Missing>
+                        <Route path=path!("/") view=Overview/>
+                        <Route path=path!("/lab") view=Lab/>
+                    </Routes>
+                </main>
+            </div>
+        </div>
+        <Shortcuts/>
+    }
+}

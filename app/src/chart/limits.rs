@@ -1,0 +1,63 @@
+//! How full the fullest limit is, and how many requests limits reject.
+
+use super::drawing::{Drawing, Label, Layer, Series, Spec, labels};
+use super::past::{Past, entry};
+use super::path;
+use super::scale::Scale;
+use crate::format;
+
+/// The chart. Two scales: shares on the left, rejections on the right.
+pub static LIMITS: Spec = Spec {
+    id: "limits",
+    title: "Limit use",
+    hint: "How full the fullest limit of all routes is (left scale), and how many requests limits reject a \
+           second (right scale).",
+    height: 104,
+    series: &[Series { label: "rejected", tone: "warn" }, Series { label: "fullest limit", tone: "accent" }],
+    draw,
+    read,
+};
+
+const FULL: Scale = Scale { low: 0.0, high: 1_000.0, step: 500.0 };
+
+fn draw(past: &Past<'_>) -> Drawing {
+    let history = past.history;
+    let rejected = |at| past.rate(entry(&history.limited, at));
+    let highest = (past.from..history.len()).map(rejected).fold(0.0, f64::max);
+    let scale = Scale::from_zero(highest, 2, 1.0);
+    let height = f64::from(LIMITS.height);
+    let bars = past.runs(|at| Some(rejected(at)), scale);
+    let layer = if highest > 0.0 {
+        Layer { area: path::area(&bars, &path::floor(&bars), height), line: path::line(&bars, height) }
+    } else {
+        Layer::default()
+    };
+    let usage = past.runs(|at| history.limit_use.get(at).map(|permille| f64::from(*permille)), FULL);
+    let mut right: Vec<Label> = if highest > 0.0 { labels(scale, format::rate) } else { vec![] };
+    if let Some(top) = right.last_mut() {
+        top.text.push_str("/s");
+    }
+    let now = read(past, None);
+    Drawing {
+        span: past.span,
+        points: past.points(),
+        layers: vec![layer, Layer { area: String::new(), line: path::line(&usage, height) }],
+        left: labels(FULL, |permille| {
+            format!("{}{}", format::fixed(permille / 10.0, 0), if permille >= 1_000.0 { " %" } else { "" })
+        }),
+        right,
+        summary: format!("Limits: the fullest is {} used, {} requests are rejected.", now[1], now[0]),
+        empty: None,
+    }
+}
+
+fn read(past: &Past<'_>, at: Option<usize>) -> Vec<String> {
+    let history = past.history;
+    let rejected = match at {
+        Some(at) => past.rate(entry(&history.limited, at)),
+        None => past.mean_rate(&history.limited),
+    };
+    let used = at.map_or(history.limit_use.last(), |at| history.limit_use.get(at));
+    let used = used.map_or("–".to_owned(), |permille| format!("{} %", permille / 10));
+    vec![format!("{}/s", format::rate(rejected)), used]
+}

@@ -1,0 +1,221 @@
+//! A chart on the page. Paths are stretched to the width that there is; labels, marks and the cursor are
+//! text and boxes over them, placed in percent: nothing has to be measured, neither by the server.
+
+use leptos::prelude::*;
+
+use super::drawing::{Drawing, Label, Spec};
+use super::marks::{self, Mark};
+use super::past::Past;
+use super::path::WIDTH;
+use super::pointer;
+use super::scale::Span;
+use crate::components::Card;
+use crate::format;
+use crate::live::{Live, use_live};
+use crate::look::{Look, use_look};
+use crate::range::Range;
+
+/// A chart's signals: made once, read by its plot and its legend.
+#[derive(Clone, Copy, Debug)]
+pub struct Model {
+    spec: &'static Spec,
+    live: Live,
+    look: Look,
+    drawing: Memo<Drawing>,
+    span: Memo<Span>,
+}
+
+impl Model {
+    /// The signals of a kind of chart.
+    #[must_use]
+    pub fn new(spec: &'static Spec) -> Self {
+        let (live, look) = (use_live(), use_look());
+        let drawing = Memo::new(move |_| {
+            live.board.with(|board| (spec.draw)(&Past::new(board, look.range.get().ms())))
+        });
+        let span = Memo::new(move |_| drawing.with(|drawing| drawing.span));
+        Self { spec, live, look, drawing, span }
+    }
+
+    fn past<T>(self, read: impl FnOnce(&Past<'_>) -> T) -> T {
+        self.live.board.with(|board| read(&Past::new(board, self.look.range.get().ms())))
+    }
+
+    /// Moves the cursor by so many intervals, and says what is there.
+    fn step(self, by: isize) -> String {
+        let at = self.past(|past| {
+            let here = self.look.cursor.get().and_then(|at| past.nearest(at));
+            let here = here.or_else(|| past.history.len().checked_sub(1))?;
+            let there = here.saturating_add_signed(by).clamp(past.from, past.history.len() - 1);
+            Some((past.history.at_ms[there], (self.spec.read)(past, Some(there))))
+        });
+        let Some((at_ms, values)) = at else { return String::new() };
+        self.look.cursor.set(Some(at_ms));
+        let values: Vec<_> = self
+            .spec
+            .series
+            .iter()
+            .zip(values)
+            .map(|(series, value)| format!("{} {value}", series.label))
+            .collect();
+        format!("{}: {}", format::clock(at_ms, self.live.zone()), values.join(", "))
+    }
+}
+
+/// A chart in a card of its own.
+#[component]
+pub fn Chart(spec: &'static Spec) -> impl IntoView {
+    let model = Model::new(spec);
+    view! {
+        <Card id=spec.id title=spec.title hint=spec.hint aside=move || view! { <Legend model/> }.into_any()>
+            <Plot model/>
+        </Card>
+    }
+}
+
+/// Names and figures of the series: those under the cursor, or those of now.
+#[component]
+pub fn Legend(model: Model) -> impl IntoView {
+    let values = Memo::new(move |_| {
+        let cursor = model.look.cursor.get();
+        model.past(|past| (model.spec.read)(past, cursor.and_then(|at_ms| past.nearest(at_ms))))
+    });
+    let entry = move |at: usize| {
+        let series = &model.spec.series[at];
+        view! {
+            <span>
+                <i class=format!("key {}", series.tone)></i>
+                {series.label}
+                <b>{move || values.with(|values| values.get(at).cloned())}</b>
+            </span>
+        }
+    };
+    view! { <div class="legend">{(0..model.spec.series.len()).map(entry).collect_view()}</div> }
+}
+
+/// The picture itself.
+#[component]
+pub fn Plot(model: Model) -> impl IntoView {
+    let Model { spec, live, look, drawing, span } = model;
+    let left = Memo::new(move |_| drawing.with(|drawing| drawing.left.clone()));
+    let right = Memo::new(move |_| drawing.with(|drawing| drawing.right.clone()));
+    let grid = Memo::new(move |_| left.with(|labels| grid_path(labels, spec.height)));
+    let marks = Memo::new(move |_| live.board.with(|board| marks::marks(&board.snapshot.events, span.get())));
+    let empty = Memo::new(move |_| drawing.with(|drawing| drawing.empty));
+    let spoken = RwSignal::new(String::new());
+    let layer = move |at: usize| {
+        let tone = spec.series[at].tone;
+        let path = move |pick: fn(&super::drawing::Layer) -> &String| {
+            drawing.with(|drawing| drawing.layers.get(at).map(pick).cloned().unwrap_or_default())
+        };
+        view! {
+            <path class=format!("area {tone}") d=move || path(|layer| &layer.area)></path>
+            <path class=format!("line {tone}") d=move || path(|layer| &layer.line)></path>
+        }
+    };
+    let point = move |event: leptos::ev::PointerEvent| {
+        if let Some(position) = pointer::position(&event) {
+            let at_ms = span.get_untracked().at(position);
+            look.cursor
+                .set(untrack(|| model.past(|past| past.nearest(at_ms).map(|at| past.history.at_ms[at]))));
+        }
+    };
+    let key = move |event: leptos::ev::KeyboardEvent| {
+        let by = match event.key().as_str() {
+            "ArrowLeft" if event.shift_key() => -10,
+            "ArrowRight" if event.shift_key() => 10,
+            "ArrowLeft" => -1,
+            "ArrowRight" => 1,
+            "Home" => -10_000,
+            "End" => 10_000,
+            "Escape" => return look.cursor.set(None),
+            _ => return,
+        };
+        event.prevent_default();
+        spoken.set(untrack(|| model.step(by)));
+    };
+    view! {
+        <div class="chart" class:two-scales=move || right.with(|labels| !labels.is_empty())>
+            <div class="scale" aria-hidden="true">{move || left.with(|labels| scale_labels(labels))}</div>
+            <div
+                class="plot"
+                style=format!("height:{}px", spec.height)
+                tabindex="0"
+                role="group"
+                aria-label=format!("{}: left and right arrows read single moments", spec.title)
+                on:pointermove=point
+                on:pointerdown=point
+                on:pointerleave=move |_| look.cursor.set(None)
+                on:blur=move |_| look.cursor.set(None)
+                on:keydown=key
+            >
+                <svg
+                    viewBox=format!("0 0 {WIDTH} {}", spec.height)
+                    preserveAspectRatio="none"
+                    role="img"
+                    aria-label=move || drawing.with(|drawing| drawing.summary.clone())
+                    data-testid=format!("chart-{}", spec.id)
+                    data-points=move || drawing.with(|drawing| drawing.points.to_string())
+                    data-last-ms=move || span.get().right_ms.to_string()
+                >
+                    <path class="grid" d=move || grid.get()></path>
+                    {(0..spec.series.len()).map(layer).collect_view()}
+                </svg>
+                <p class="empty">{move || empty.get()}</p>
+                <For each=move || marks.get() key=|mark| (mark.at_ms, mark.seq) let(mark)>
+                    {moment(mark, span)}
+                </For>
+                <div class="cursor" hidden=move || look.cursor.get().is_none() style:left=move || {
+                    percent(look.cursor.get().map_or(0.0, |at_ms| span.get().position(at_ms)))
+                }>
+                    <span>{move || look.cursor.get().map(|at_ms| format::clock(at_ms, live.zone()))}</span>
+                </div>
+            </div>
+            <div class="scale right" aria-hidden="true">{move || right.with(|labels| scale_labels(labels))}</div>
+            <div class="times" aria-hidden="true">
+                <For each=move || span.get().ticks() key=|at_ms| *at_ms let(at_ms)>
+                    <span style:left=move || percent(span.get().position(at_ms))>
+                        {move || time(at_ms, look.range.get(), live.zone())}
+                    </span>
+                </For>
+            </div>
+            <output class="hidden">{move || spoken.get()}</output>
+        </div>
+    }
+}
+
+fn moment(mark: Mark, span: Memo<Span>) -> impl IntoView {
+    let at_ms = mark.at_ms;
+    view! {
+        <span
+            class=format!("moment {}", mark.tone)
+            title=mark.title
+            style:left=move || percent(span.get().position(at_ms))
+        ></span>
+    }
+}
+
+fn scale_labels(labels: &[Label]) -> impl IntoView + use<> {
+    labels
+        .iter()
+        .map(|label| view! { <span style=format!("bottom:{}", percent(label.y))>{label.text.clone()}</span> })
+        .collect_view()
+}
+
+fn grid_path(labels: &[Label], height: u32) -> String {
+    labels
+        .iter()
+        .map(|label| format!("M0 {}h1000", format::fixed((1.0 - label.y) * f64::from(height), 1)))
+        .collect()
+}
+
+fn time(at_ms: u64, range: Range, zone_min: i32) -> String {
+    match range {
+        Range::OneMinute => format::clock(at_ms, zone_min),
+        Range::FiveMinutes | Range::FifteenMinutes => format::clock_minutes(at_ms, zone_min),
+    }
+}
+
+fn percent(position: f64) -> String {
+    format!("{}%", format::fixed(position * 100.0, 2))
+}

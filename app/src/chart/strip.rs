@@ -1,0 +1,110 @@
+//! A breaker's state over time, as a strip of cells. The worst state in a cell wins: a second of open
+//! circuit must not vanish in a cell of fifteen.
+
+use rad_model::history::BreakerCell;
+
+use super::scale::Span;
+
+/// How many cells a strip has.
+pub const CELLS: usize = 60;
+
+/// Cells of the span, oldest first. They are aligned to round times, so that they keep their content while
+/// time goes on.
+#[must_use]
+pub fn cells(at_ms: &[u64], column: &[BreakerCell], span: Span) -> Vec<BreakerCell> {
+    let mut cells = vec![BreakerCell::Unknown; CELLS];
+    let width = (span.right_ms - span.left_ms).div_ceil(60).max(1);
+    let last = span.right_ms / width;
+    for (at_ms, state) in at_ms.iter().zip(column).rev() {
+        let age = usize::try_from(last.saturating_sub(at_ms / width)).unwrap_or(usize::MAX);
+        if age >= CELLS {
+            break;
+        }
+        let cell = &mut cells[CELLS - 1 - age];
+        if rank(*state) > rank(*cell) {
+            *cell = *state;
+        }
+    }
+    cells
+}
+
+/// One path for all cells of a state; a strip is 10 units a cell wide and 20 high.
+#[must_use]
+pub fn path(cells: &[BreakerCell], state: BreakerCell) -> String {
+    let mut path = String::new();
+    let mut x = 0;
+    for cell in cells {
+        if *cell == state {
+            path.push_str(&format!("M{x} 0h8v20h-8z"));
+        }
+        x += 10;
+    }
+    path
+}
+
+/// In words, for those who cannot see it: `open for 4 of 60 cells`.
+#[must_use]
+pub fn summary(cells: &[BreakerCell]) -> String {
+    let known = cells.iter().filter(|cell| **cell != BreakerCell::Unknown).count();
+    if known == 0 {
+        return "nothing known yet".to_owned();
+    }
+    let part = |state, word| {
+        let count = cells.iter().filter(|cell| **cell == state).count();
+        (count > 0).then(|| format!("{word} in {} % of the time", (count * 100).div_ceil(known)))
+    };
+    let parts = [
+        part(BreakerCell::Open, "open"),
+        part(BreakerCell::HalfOpen, "half-open"),
+        part(BreakerCell::Failing, "closed with failures"),
+    ];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { "closed all the time".to_owned() } else { parts.join(", ") }
+}
+
+fn rank(cell: BreakerCell) -> u8 {
+    match cell {
+        BreakerCell::Unknown => 0,
+        BreakerCell::Closed => 1,
+        BreakerCell::Failing => 2,
+        BreakerCell::HalfOpen => 3,
+        BreakerCell::Open => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use BreakerCell::{Closed, Failing, Open, Unknown};
+
+    #[test]
+    fn the_worst_state_in_a_cell_wins() {
+        let at: Vec<u64> = (1..=900).map(|second| second * 1_000).collect();
+        let mut column = vec![Closed; 900];
+        column[893] = Open;
+        column[895] = Failing;
+        let cells = cells(&at, &column, Span::until(900_000, 900_000));
+        assert_eq!(cells.len(), CELLS);
+        assert_eq!(cells[58], Open);
+        assert_eq!(cells[57], Closed);
+    }
+
+    #[test]
+    fn what_is_not_known_stays_empty() {
+        let cells = cells(&[60_000], &[Closed], Span::until(60_000, 60_000));
+        assert_eq!(cells[..59], [Unknown; 59]);
+        assert_eq!(cells[59], Closed);
+    }
+
+    #[test]
+    fn an_hour_of_nothing_is_said_in_words() {
+        assert_eq!(summary(&[Unknown; 60]), "nothing known yet");
+        assert_eq!(summary(&[Closed, Closed]), "closed all the time");
+        assert_eq!(summary(&[Closed, Open]), "open in 50 % of the time");
+    }
+
+    #[test]
+    fn cells_of_a_state_share_a_path() {
+        assert_eq!(path(&[Open, Closed, Open], Open), "M0 0h8v20h-8zM20 0h8v20h-8z");
+    }
+}

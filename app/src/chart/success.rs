@@ -1,0 +1,54 @@
+//! The share of requests that succeed.
+
+use super::drawing::{Drawing, Layer, Series, Spec, labels};
+use super::past::Past;
+use super::path;
+use super::scale::Scale;
+use crate::format;
+
+/// The chart.
+pub static SUCCESS: Spec = Spec {
+    id: "success",
+    title: "Success",
+    hint: "Answered out of all that the limits let in, over the ten seconds up to each moment.",
+    height: 132,
+    series: &[Series { label: "answered", tone: "ok" }],
+    draw,
+    read,
+};
+
+fn draw(past: &Past<'_>) -> Drawing {
+    let values: Vec<_> = (0..past.points()).map(|at| past.success(past.from + at)).collect();
+    let lowest = values.iter().flatten().copied().reduce(f64::min);
+    let scale = Scale::near_one(lowest.unwrap_or(1.0));
+    let runs = past.runs(|at| values.get(at - past.from).copied().flatten(), scale);
+    let height = f64::from(SUCCESS.height);
+    Drawing {
+        span: past.span,
+        points: past.points(),
+        layers: vec![Layer {
+            area: path::area(&runs, &path::floor(&runs), height),
+            line: path::line(&runs, height),
+        }],
+        left: labels(scale, |share| label(share, scale)),
+        right: vec![],
+        summary: lowest.map_or("Success: no requests yet.".to_owned(), |lowest| {
+            format!("Success: now {}, at worst {} %.", read(past, None)[0], format::percent(lowest))
+        }),
+        empty: lowest.is_none().then_some("No requests yet"),
+    }
+}
+
+/// The top says the unit.
+fn label(share: f64, scale: Scale) -> String {
+    let decimals = if scale.low >= 0.95 { 1 } else { 0 };
+    let unit = if share >= 1.0 { " %" } else { "" };
+    let decimals = if share >= 1.0 { 0 } else { decimals };
+    format!("{}{unit}", format::fixed(share * 100.0, decimals))
+}
+
+fn read(past: &Past<'_>, at: Option<usize>) -> Vec<String> {
+    let at = at.or_else(|| past.history.len().checked_sub(1));
+    let share = at.and_then(|at| past.success(at));
+    vec![share.map_or("–".to_owned(), |share| format!("{} %", format::percent(share)))]
+}

@@ -1,0 +1,45 @@
+//! The way to the pages.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+
+use super::Icon;
+use crate::live::use_live;
+use crate::look::use_look;
+use crate::range::Range;
+
+const OVERVIEW: &str = "M2 9h3l2-5 3 9 2-4h2";
+const LAB: &str = "M6 2v4l-4 7h12l-4-7V2M5 2h6";
+
+/// Lists the pages that there are; the Lab only where the sample upstreams run.
+#[component]
+pub fn Rail() -> impl IntoView {
+    let (live, look) = (use_live(), use_look());
+    let path = use_location().pathname;
+    let lab = Memo::new(move |_| live.board.with(|board| board.snapshot.topology.lab));
+    let link = move |to: &'static str, icon: &'static str, name: &'static str| {
+        let href = move || match look.range.get() {
+            range if range == Range::default() => to.to_owned(),
+            range => format!("{to}?range={}", range.query()),
+        };
+        view! {
+            <a href=href title=name aria-current=move || (path.get() == to).then_some("page")>
+                <Icon path=icon/>
+                <span>{name}</span>
+            </a>
+        }
+    };
+    view! {
+        <nav class="rail" aria-label="Main">
+            <div class="brand">
+                <svg viewBox="0 0 20 20" aria-hidden="true">
+                    <circle cx="10" cy="10" r="8.2"></circle>
+                    <path d="M2 10h4l2-5 4 10 2-5h4"></path>
+                </svg>
+                <b>"RAD Monitor"</b>
+            </div>
+            {link("/", OVERVIEW, "Overview")}
+            <Show when=move || lab.get()>{link("/lab", LAB, "Lab")}</Show>
+        </nav>
+    }
+}

@@ -1,0 +1,29 @@
+//! The choice of the range: links, so that it stands in the URL and works without JavaScript.
+
+use leptos::prelude::*;
+
+use crate::look::use_look;
+use crate::range::Range;
+
+/// How much of the past is shown.
+#[component]
+pub fn RangeSegments() -> impl IntoView {
+    let look = use_look();
+    let link = move |range: Range| {
+        view! {
+            <a
+                href=format!("?range={}", range.query())
+                data-noscroll
+                data-testid=format!("range-{}", range.query())
+                aria-current=move || (look.range.get() == range).then_some("true")
+            >
+                {range.label()}
+            </a>
+        }
+    };
+    view! {
+        <div class="segments" role="group" aria-label="Time range">
+            {Range::ALL.map(link).collect_view()}
+        </div>
+    }
+}

@@ -1,0 +1,86 @@
+//! The keyboard: one letter each, listed by `?`.
+
+use leptos::ev;
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_location, use_navigate};
+
+use super::{Dialog, theme};
+use crate::live::{retry_now, use_live};
+use crate::range::Range;
+
+const LIST: [(&str, &str); 9] = [
+    ("p", "Pause, or resume"),
+    ("t", "Theme: auto, light, dark"),
+    ("1 2 3", "Range: 1, 5, 15 minutes"),
+    ("r", "Retry now, while the connection is lost"),
+    ("Shift K", "Kill switch: live integration off or on"),
+    ("g o", "Go to the overview"),
+    ("g l", "Go to the Lab"),
+    ("← →", "In a chart: read single moments"),
+    ("?", "This list"),
+];
+
+/// Listens to the keyboard, and holds the list of shortcuts.
+#[component]
+pub fn Shortcuts() -> impl IntoView {
+    let live = use_live();
+    let theme = theme::use_theme();
+    let open = RwSignal::new(false);
+    let going = RwSignal::new(false);
+    let path = use_location().pathname;
+    let navigate = use_navigate();
+    let go = move |to: &str, scroll: bool| {
+        navigate(to, NavigateOptions { scroll, ..NavigateOptions::default() });
+    };
+    let range = |range: Range| format!("?range={}", range.query());
+    let press = move |key: &str| {
+        let went = going.get_untracked();
+        going.set(key == "g");
+        match key {
+            "o" if went => go("/", true),
+            "l" if went => go("/lab", true),
+            "p" => live.toggle_pause(),
+            "t" => theme::switch(theme),
+            "1" => go(&format!("{}{}", path.get_untracked(), range(Range::OneMinute)), false),
+            "2" => go(&format!("{}{}", path.get_untracked(), range(Range::FiveMinutes)), false),
+            "3" => go(&format!("{}{}", path.get_untracked(), range(Range::FifteenMinutes)), false),
+            "r" => retry_now(),
+            "K" => live.toggle_integration(),
+            "?" => open.set(true),
+            _ => {}
+        }
+    };
+    Effect::new(move |_| {
+        let press = press.clone();
+        let handle = window_event_listener(ev::keydown, move |event| {
+            if !(event.ctrl_key() || event.meta_key() || event.alt_key() || writes(&event)) {
+                press(&event.key());
+            }
+        });
+        on_cleanup(move || handle.remove());
+    });
+    let row = |(keys, what): (&'static str, &'static str)| {
+        let keys = keys.split(' ').map(|key| view! { <kbd>{key}</kbd> }).collect_view();
+        view! { <dt>{keys}</dt><dd>{what}</dd> }
+    };
+    view! {
+        <Dialog title="Shortcuts" open>
+            <dl class="keys">{LIST.map(row).collect_view()}</dl>
+        </Dialog>
+    }
+}
+
+/// Whether a key press belongs to a field.
+#[cfg(feature = "hydrate")]
+fn writes(event: &ev::KeyboardEvent) -> bool {
+    use wasm_bindgen::JsCast;
+
+    let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+    target.is_some_and(|element| matches!(element.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT"))
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn writes(_: &ev::KeyboardEvent) -> bool {
+    true
+}

@@ -1,0 +1,40 @@
+//! A breaker's state over the range, as a strip.
+
+use leptos::prelude::*;
+use rad_model::history::BreakerCell;
+
+use crate::chart::past::Past;
+use crate::chart::strip;
+use crate::live::use_live;
+use crate::look::use_look;
+
+const STATES: [(BreakerCell, &str); 5] = [
+    (BreakerCell::Unknown, "none"),
+    (BreakerCell::Closed, "closed"),
+    (BreakerCell::Failing, "failing"),
+    (BreakerCell::HalfOpen, "half"),
+    (BreakerCell::Open, "open"),
+];
+
+/// The strip of the breaker at a position of the topology.
+#[component]
+pub fn Strip(breaker: usize) -> impl IntoView {
+    let (live, look) = (use_live(), use_look());
+    let cells = Memo::new(move |_| {
+        live.board.with(|board| {
+            let past = Past::new(board, look.range.get().ms());
+            let column = past.history.breakers.get(breaker).map(Vec::as_slice).unwrap_or_default();
+            strip::cells(&past.history.at_ms, column, past.span)
+        })
+    });
+    let label =
+        move || format!("{}: {}", look.range.get().words(), cells.with(|cells| strip::summary(cells)));
+    let path = move |(state, class)| {
+        view! { <path class=class d=move || cells.with(|cells| strip::path(cells, state))></path> }
+    };
+    view! {
+        <svg class="strip" viewBox="0 0 598 20" preserveAspectRatio="none" role="img" aria-label=label>
+            {STATES.map(path).collect_view()}
+        </svg>
+    }
+}

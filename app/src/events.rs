@@ -1,0 +1,126 @@
+//! Events in words: what happened, and why.
+
+use rad_model::event::OpenReason;
+use rad_model::{Event, EventKind};
+
+use crate::format;
+
+/// How it is to be seen: `bad`, `warn`, `ok`, `move`, or nothing for the rest.
+#[must_use]
+pub fn tone(kind: &EventKind) -> &'static str {
+    match kind {
+        EventKind::BreakerOpened { .. } => "bad",
+        EventKind::BreakerHalfOpen { .. } | EventKind::LimitReached { .. } => "warn",
+        EventKind::BreakerClosed { .. } => "ok",
+        EventKind::RolloutChanged { .. } => "move",
+        EventKind::Started { .. }
+        | EventKind::KnobsTurned { .. }
+        | EventKind::TrafficChanged { .. }
+        | EventKind::MetricsReset => "",
+    }
+}
+
+/// Who or what, and what happened to it.
+#[must_use]
+pub fn headline(kind: &EventKind) -> (String, String) {
+    let (who, what): (&str, String) = match kind {
+        EventKind::Started { .. } => ("Gateway", "started".to_owned()),
+        EventKind::BreakerOpened { breaker, .. } => (breaker, "breaker opened".to_owned()),
+        EventKind::BreakerHalfOpen { breaker, .. } => (breaker, "breaker half-open".to_owned()),
+        EventKind::BreakerClosed { breaker, .. } => (breaker, "breaker closed".to_owned()),
+        EventKind::RolloutChanged { rollout, from, to, .. } => {
+            (rollout, format!("candidate {from} → {to} %"))
+        }
+        EventKind::LimitReached { route, key, .. } => (route, format!("limited {key}")),
+        EventKind::KnobsTurned { upstream, .. } => (upstream, "knobs turned".to_owned()),
+        EventKind::TrafficChanged { .. } => ("Sample traffic", "changed".to_owned()),
+        EventKind::MetricsReset => ("Counters", "reset".to_owned()),
+    };
+    (who.to_owned(), what)
+}
+
+/// The headline as one line.
+#[must_use]
+pub fn title(kind: &EventKind) -> String {
+    let (who, what) = headline(kind);
+    format!("{who} {what}")
+}
+
+/// Why, or what follows; may be empty.
+#[must_use]
+pub fn reason(kind: &EventKind) -> String {
+    match kind {
+        EventKind::Started { version } => format!("Version {version}; takes traffic."),
+        EventKind::BreakerOpened { reason, open_for_ms, .. } => {
+            format!("{} Probes after {}.", opened_because(reason), format::seconds(*open_for_ms))
+        }
+        EventKind::BreakerHalfOpen { after_ms, .. } => {
+            format!("After {} open, probes go through.", format::seconds(*after_ms))
+        }
+        EventKind::BreakerClosed { successes, .. } => {
+            format!("{successes} {} succeeded.", plural(*successes, "probe", "probes"))
+        }
+        EventKind::RolloutChanged { by, reason, .. } if reason.is_empty() => format!("By {by}."),
+        EventKind::RolloutChanged { by, reason, .. } => format!("By {by}: “{reason}”"),
+        EventKind::LimitReached { limit, .. } => format!("{} used up.", limit.in_words()),
+        EventKind::KnobsTurned { knobs, .. } => format!(
+            "{} % failures, {} ms.",
+            format::fixed(knobs.failure_share * 100.0, 0),
+            format::count(u64::from(knobs.latency_ms))
+        ),
+        EventKind::TrafficChanged { requests_per_second } => {
+            format!("{} requests a second.", format::count(u64::from(*requests_per_second)))
+        }
+        EventKind::MetricsReset => "/api/metrics counts from zero again.".to_owned(),
+    }
+}
+
+/// Names an event for lists that are kept in order: numbers alone begin anew with each run of the server.
+#[must_use]
+pub fn key(event: &Event) -> (u64, u64) {
+    (event.at_ms, event.seq)
+}
+
+fn opened_because(reason: &OpenReason) -> String {
+    match reason {
+        OpenReason::ConsecutiveFailures(count) => {
+            format!("{count} {} in a row.", plural(*count, "failure", "failures"))
+        }
+        OpenReason::ProbeFailed => "A probe failed.".to_owned(),
+        OpenReason::HalfOpenTimeout => "The probes did not finish in time.".to_owned(),
+    }
+}
+
+fn plural(count: u32, one: &'static str, many: &'static str) -> &'static str {
+    if count == 1 { one } else { many }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rad_model::Share;
+
+    #[test]
+    fn an_opened_breaker_says_why_and_what_follows() {
+        let kind = EventKind::BreakerOpened {
+            breaker: "mail".to_owned(),
+            reason: OpenReason::ConsecutiveFailures(5),
+            open_for_ms: 60_000,
+        };
+        assert_eq!(title(&kind), "mail breaker opened");
+        assert_eq!(reason(&kind), "5 failures in a row. Probes after 60 s.");
+    }
+
+    #[test]
+    fn a_rollout_says_from_where_to_where_and_by_whom() {
+        let kind = EventKind::RolloutChanged {
+            rollout: "search".to_owned(),
+            from: Share::NONE,
+            to: Share::from_percent(10.0).unwrap(),
+            by: "console".to_owned(),
+            reason: "first ten percent".to_owned(),
+        };
+        assert_eq!(title(&kind), "search candidate 0 → 10 %");
+        assert_eq!(reason(&kind), "By console: “first ten percent”");
+    }
+}

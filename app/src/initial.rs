@@ -1,0 +1,32 @@
+//! The state that the page starts with: put into the HTML by the server, read from it in the browser, so
+//! that both draw the same first picture.
+
+use std::sync::Arc;
+
+use leptos::prelude::{SharedValue, use_context};
+use rad_model::{Hello, LabState, Resume, Snapshot};
+use serde::{Deserialize, Serialize};
+
+/// What the server provides as context for every page that it renders.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Initial {
+    /// What `/ws` would say to a client that knows nothing.
+    pub hello: Arc<Hello>,
+    /// The knobs of the sample upstreams, where they run.
+    pub lab: Option<LabState>,
+}
+
+impl Initial {
+    /// Takes the state over from the server's context (there) or from the HTML (in the browser).
+    #[must_use]
+    pub fn carried() -> Self {
+        SharedValue::new(|| use_context::<Self>().unwrap_or_else(Self::nothing)).into_inner()
+    }
+
+    /// While the routes are listed, and in a browser without the server's HTML, nothing is known.
+    fn nothing() -> Self {
+        let resume = Resume::Snapshot(Box::<Snapshot>::default());
+        let hello = Hello { epoch: String::new(), seq: 0, interval_ms: 1_000, resume };
+        Self { hello: Arc::new(hello), lab: None }
+    }
+}

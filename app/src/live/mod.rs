@@ -1,0 +1,145 @@
+//! The page's live state: the board, the connection that feeds it, and the clock of the browser.
+
+#[cfg(feature = "hydrate")]
+mod browser;
+pub mod http;
+#[cfg(feature = "hydrate")]
+mod kill_switch;
+pub mod machine;
+#[cfg(feature = "hydrate")]
+mod socket;
+pub mod words;
+
+use leptos::prelude::*;
+use rad_model::RolloutTick;
+
+use crate::board::Board;
+use machine::Machine;
+
+/// Signals that the whole page reads; one for each page, handed down as context.
+#[derive(Clone, Copy, Debug)]
+pub struct Live {
+    /// What is shown. Held still while paused, and told to the views once an animation frame at most.
+    pub board: RwSignal<Board>,
+    /// The rollouts as they are, even while paused: who acts must see what is in force.
+    pub rollouts: RwSignal<Vec<RolloutTick>>,
+    pub connection: RwSignal<Machine>,
+    /// Now by the browser's clock; `None` in the first picture, which the server draws.
+    pub now_ms: RwSignal<Option<u64>>,
+    /// Minutes east of UTC; `None` in the first picture, which shows UTC.
+    pub zone_min: RwSignal<Option<i32>>,
+    /// While paused: how many frames wait.
+    pub held: RwSignal<Option<usize>>,
+    /// While paused: the board as it would be.
+    ahead: StoredValue<Option<Board>>,
+}
+
+impl Live {
+    /// The state that the page starts with.
+    #[must_use]
+    pub fn new(board: Board) -> Self {
+        Self {
+            rollouts: RwSignal::new(rollouts(&board)),
+            board: RwSignal::new(board),
+            connection: RwSignal::new(Machine::default()),
+            now_ms: RwSignal::new(None),
+            zone_min: RwSignal::new(None),
+            held: RwSignal::new(None),
+            ahead: StoredValue::new(None),
+        }
+    }
+
+    /// Changes the board by what came in; `change` returns how many frames that were.
+    pub fn take_in(self, change: impl FnOnce(&mut Board) -> usize) {
+        let mut change = Some(change);
+        let waiting = self.ahead.try_update_value(|ahead| {
+            let board = ahead.as_mut()?;
+            let new = change.take().map_or(0, |change| change(board));
+            Some((new, rollouts(board)))
+        });
+        if let Some((new, rollouts)) = waiting.flatten() {
+            self.held.update(|held| *held = held.map(|held| held + new));
+            self.show_rollouts(rollouts);
+        } else if let Some(change) = change {
+            let rollouts = self.board.try_update_untracked(|board| {
+                change(board);
+                rollouts(board)
+            });
+            self.show_rollouts(rollouts.unwrap_or_default());
+            draw_soon(self);
+        }
+    }
+
+    /// Where in the sequence of frames the page is: epoch and number.
+    #[must_use]
+    pub fn place(self) -> (String, u64) {
+        let of = |board: &Board| (board.epoch.clone(), board.seq);
+        self.ahead.with_value(|ahead| ahead.as_ref().map(of)).unwrap_or_else(|| self.board.with_untracked(of))
+    }
+
+    /// Holds the picture still, or lets it catch up.
+    pub fn toggle_pause(self) {
+        if let Some(board) = self.ahead.try_update_value(Option::take).flatten() {
+            self.held.set(None);
+            self.board.set(board);
+        } else {
+            self.ahead.set_value(Some(self.board.get_untracked()));
+            self.held.set(Some(0));
+        }
+    }
+
+    /// Minutes east of UTC in which times are shown.
+    #[must_use]
+    pub fn zone(self) -> i32 {
+        self.zone_min.get().unwrap_or(0)
+    }
+
+    /// Throws the kill switch, or takes it back.
+    pub fn toggle_integration(self) {
+        if self.connection.with_untracked(Machine::is_disabled) { enable() } else { disable() }
+    }
+
+    fn show_rollouts(self, rollouts: Vec<RolloutTick>) {
+        if self.rollouts.with_untracked(|shown| *shown != rollouts) {
+            self.rollouts.set(rollouts);
+        }
+    }
+}
+
+/// The page's state; every page has one.
+#[must_use]
+pub fn use_live() -> Live {
+    use_context().unwrap_or_else(|| Live::new(Board::default()))
+}
+
+fn rollouts(board: &Board) -> Vec<RolloutTick> {
+    board.snapshot.now.as_ref().map(|tick| tick.rollouts.clone()).unwrap_or_default()
+}
+
+#[cfg(feature = "hydrate")]
+pub use browser::{draw_soon, start};
+
+/// Connects (or polls) from now on.
+#[cfg(not(feature = "hydrate"))]
+pub fn start(_: Live) {}
+
+#[cfg(not(feature = "hydrate"))]
+fn draw_soon(_: Live) {}
+
+/// Tries to connect at once.
+pub fn retry_now() {
+    #[cfg(feature = "hydrate")]
+    browser::feed(machine::Input::RetryNow);
+}
+
+/// Throws the kill switch: legacy mode.
+pub fn disable() {
+    #[cfg(feature = "hydrate")]
+    kill_switch::disable();
+}
+
+/// Takes the kill switch back.
+pub fn enable() {
+    #[cfg(feature = "hydrate")]
+    kill_switch::enable();
+}

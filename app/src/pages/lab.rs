@@ -1,0 +1,93 @@
+//! The Lab: knobs of the sample upstreams, next to what turning them does.
+
+mod side;
+mod traffic;
+
+use std::time::Duration;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use rad_model::LabState;
+
+use super::overview::Breakers;
+use crate::chart::Chart;
+use crate::chart::traffic::TRAFFIC;
+use crate::components::Card;
+use crate::live::{http, use_live};
+use side::{Side, SideKnobs};
+use traffic::TrafficKnob;
+
+const ASK_EVERY: Duration = Duration::from_secs(2);
+
+/// What the Lab knows: the knobs as the server has them, and the last error.
+#[derive(Clone, Copy, Debug)]
+pub struct Bench {
+    pub state: RwSignal<Option<LabState>>,
+    pub error: RwSignal<Option<String>>,
+}
+
+impl Bench {
+    /// Takes the server's answer to a change or a question.
+    pub fn take(self, answer: Result<LabState, String>) {
+        match answer {
+            Ok(state) => {
+                self.error.set(None);
+                if self.state.get_untracked() != Some(state) {
+                    self.state.set(Some(state));
+                }
+            }
+            Err(error) => self.error.set(Some(error)),
+        }
+    }
+
+    fn ask(self) {
+        spawn_local(async move { self.take(http::get("/api/lab").await) });
+    }
+}
+
+/// The Lab page.
+#[component]
+pub fn Lab() -> impl IntoView {
+    let live = use_live();
+    let here = Memo::new(move |_| live.board.with(|board| board.snapshot.topology.lab));
+    view! {
+        <Show when=move || here.get() fallback=Absent>
+            <Knobs/>
+        </Show>
+    }
+}
+
+#[component]
+fn Knobs() -> impl IntoView {
+    let initial = use_context::<Option<LabState>>().flatten();
+    let bench = Bench { state: RwSignal::new(initial), error: RwSignal::new(None) };
+    Effect::new(move |_| {
+        bench.ask();
+        if let Ok(timer) = set_interval_with_handle(move || bench.ask(), ASK_EVERY) {
+            on_cleanup(move || timer.clear());
+        }
+    });
+    view! {
+        <p class="lead">
+            "Break the candidate and watch its breaker open: five failures in a row are enough. "
+            "These knobs turn the built-in sample upstreams only."
+        </p>
+        <p class="bad-text" role="alert">{move || bench.error.get()}</p>
+        <div class="lab">
+            <SideKnobs side=Side::Legacy bench/>
+            <SideKnobs side=Side::Candidate bench/>
+            <TrafficKnob bench/>
+        </div>
+        <Breakers/>
+        <Chart spec=&TRAFFIC/>
+    }
+}
+
+#[component]
+fn Absent() -> impl IntoView {
+    view! {
+        <Card id="lab" title="The Lab is closed" class="narrow">
+            <p class="muted">"It turns the knobs of the sample upstreams, and none run here: the configuration has no [sample] table."</p>
+        </Card>
+    }
+}

@@ -1,0 +1,131 @@
+//! The knobs of one sample upstream.
+
+use std::time::Duration;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use rad_model::{Knobs, KnobsPatch, LabState};
+
+use super::Bench;
+use crate::components::Card;
+use crate::format;
+use crate::live::http;
+
+/// A slider that is being moved is sent this often at most.
+const SETTLE: Duration = Duration::from_millis(150);
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Legacy,
+    Candidate,
+}
+
+impl Side {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Legacy => "legacy",
+            Self::Candidate => "candidate",
+        }
+    }
+
+    fn knobs(self, state: &LabState) -> Knobs {
+        match self {
+            Self::Legacy => state.legacy,
+            Self::Candidate => state.candidate,
+        }
+    }
+
+    fn received(self, state: &LabState) -> u64 {
+        match self {
+            Self::Legacy => state.legacy_received,
+            Self::Candidate => state.candidate_received,
+        }
+    }
+}
+
+const PRESETS: [(&str, &str, f64, u32); 3] =
+    [("healthy", "Healthy", 0.0, 20), ("slow", "Slow", 0.0, 2_000), ("broken", "Broken", 1.0, 20)];
+
+/// Failure share, latency and presets of one side.
+#[component]
+pub fn SideKnobs(side: Side, bench: Bench) -> impl IntoView {
+    let name = side.name();
+    let knobs = Memo::new(move |_| bench.state.get().map(|state| side.knobs(&state)));
+    let failure =
+        move || knobs.get().map_or(0, |knobs| format::whole(knobs.failure_share * 100.0)).to_string();
+    let latency = move || knobs.get().map_or(0, |knobs| knobs.latency_ms).to_string();
+    let received = Memo::new(move |_| bench.state.get().map_or(0, |state| side.received(&state)));
+    let turn = move |patch: KnobsPatch| {
+        let url = format!("/api/lab/{name}");
+        spawn_local(async move { bench.take(http::send("PATCH", &url, &patch).await) });
+    };
+    let set_failure = move |text: String| {
+        if let Some(percent) = number(&text, 100) {
+            turn(KnobsPatch { failure_share: Some(f64::from(percent) / 100.0), ..KnobsPatch::default() });
+        }
+    };
+    let mut slide_failure = debounce(SETTLE, set_failure);
+    let mut type_failure = debounce(SETTLE, set_failure);
+    let mut settle_latency = debounce(SETTLE, move |text: String| {
+        if let Some(ms) = number(&text, Knobs::MAX_LATENCY_MS) {
+            turn(KnobsPatch { latency_ms: Some(ms), ..KnobsPatch::default() });
+        }
+    });
+    let preset = move |(key, label, failure_share, latency_ms): (&str, &'static str, f64, u32)| {
+        let wanted = Knobs { failure_share, latency_ms };
+        let patch = KnobsPatch { failure_share: Some(failure_share), latency_ms: Some(latency_ms) };
+        view! {
+            <button
+                data-testid=format!("lab-{name}-{key}")
+                aria-pressed=move || (knobs.get() == Some(wanted)).to_string()
+                on:click=move |_| turn(patch)
+            >
+                {label}
+            </button>
+        }
+    };
+    let note = Signal::derive(move || format!("{} received", format::count(received.get())));
+    view! {
+        <Card id=format!("lab-{name}") title=name note=note class="acts">
+            <div class="segments fill" role="group" aria-label=format!("Presets of {name}")>
+                {PRESETS.map(preset).into_iter().collect_view()}
+            </div>
+            <label class="knob">
+                <span>"Failures"</span>
+                <input
+                    type="range" min="0" max="100" step="1"
+                    data-testid=format!("lab-{name}-failure-slider")
+                    aria-label=format!("Failures of {name} in percent, slider")
+                    prop:value=failure
+                    on:input=move |event| slide_failure(event_target_value(&event))
+                />
+                <input
+                    type="number" min="0" max="100" step="1"
+                    data-testid=format!("lab-{name}-failure")
+                    aria-label=format!("Failures of {name} in percent")
+                    prop:value=failure
+                    on:input=move |event| type_failure(event_target_value(&event))
+                />
+                <span class="muted">"%"</span>
+            </label>
+            <label class="knob">
+                <span>"Latency"</span>
+                <span class="grow"></span>
+                <input
+                    type="number" min="0" max=Knobs::MAX_LATENCY_MS.to_string() step="1"
+                    data-testid=format!("lab-{name}-latency")
+                    aria-label=format!("Latency of {name} in milliseconds")
+                    prop:value=latency
+                    on:input=move |event| settle_latency(event_target_value(&event))
+                />
+                <span class="muted">"ms"</span>
+            </label>
+        </Card>
+    }
+}
+
+/// A whole number up to `most`, as typed; nothing while it is being typed.
+pub fn number(text: &str, most: u32) -> Option<u32> {
+    text.trim().parse().ok().filter(|number| *number <= most)
+}

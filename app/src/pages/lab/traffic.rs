@@ -1,0 +1,66 @@
+//! How much sample traffic flows.
+
+use std::time::Duration;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use rad_model::LabState;
+use serde::Serialize;
+
+use super::Bench;
+use super::side::number;
+use crate::components::Card;
+use crate::live::http;
+
+const SETTLE: Duration = Duration::from_millis(250);
+const RATES: [u32; 5] = [0, 20, 100, 300, LabState::MAX_RATE];
+
+#[derive(Serialize)]
+struct Traffic {
+    requests_per_second: u32,
+}
+
+/// The rate of the sample traffic.
+#[component]
+pub fn TrafficKnob(bench: Bench) -> impl IntoView {
+    let rate = Memo::new(move |_| bench.state.get().map_or(0, |state| state.requests_per_second));
+    let set = move |requests_per_second: u32| {
+        let body = Traffic { requests_per_second };
+        spawn_local(async move { bench.take(http::send("PATCH", "/api/lab/traffic", &body).await) });
+    };
+    let mut settle = debounce(SETTLE, move |text: String| {
+        if let Some(rate) = number(&text, LabState::MAX_RATE) {
+            set(rate);
+        }
+    });
+    let preset = move |wanted: u32| {
+        view! {
+            <button
+                data-testid=format!("lab-traffic-{wanted}")
+                aria-pressed=move || (rate.get() == wanted).to_string()
+                on:click=move |_| set(wanted)
+            >
+                {crate::format::count(u64::from(wanted))}
+            </button>
+        }
+    };
+    view! {
+        <Card id="lab-traffic" title="traffic" class="acts">
+            <div class="segments fill" role="group" aria-label="Requests a second">
+                {RATES.map(preset).into_iter().collect_view()}
+            </div>
+            <label class="knob">
+                <span>"Requests"</span>
+                <span class="grow"></span>
+                <input
+                    type="number" min="0" max=LabState::MAX_RATE.to_string() step="1"
+                    data-testid="lab-traffic"
+                    aria-label="Requests a second"
+                    prop:value=move || rate.get().to_string()
+                    on:input=move |event| settle(event_target_value(&event))
+                />
+                <span class="muted">"/s"</span>
+            </label>
+        </Card>
+    }
+}

@@ -1,0 +1,122 @@
+//! Every breaker: its state, its past, and what happens next.
+
+use leptos::prelude::*;
+use rad_model::{BreakerInfo, BreakerState, BreakerTick};
+
+use crate::components::{Card, Pill, Strip};
+use crate::format;
+use crate::live::use_live;
+use crate::look::use_look;
+
+/// The card of the breakers.
+#[component]
+pub fn Breakers() -> impl IntoView {
+    let (live, look) = (use_live(), use_look());
+    let list = Memo::new(move |_| live.board.with(|board| board.snapshot.topology.breakers.clone()));
+    let note = Signal::derive(move || look.range.get().words().to_owned());
+    let key = |(at, info): &(usize, BreakerInfo)| {
+        (*at, info.name.clone(), info.consecutive_failures, info.successes_to_close)
+    };
+    view! {
+        <Card id="breakers" title="Breakers" note=note>
+            <Show
+                when=move || list.with(|list| !list.is_empty())
+                fallback=|| view! { <p class="muted">"No upstreams are configured, so there is nothing to break."</p> }
+            >
+                <table class="rows">
+                    <thead>
+                        <tr>
+                            <th>"Upstream"</th>
+                            <th>"State"</th>
+                            <th class="half">"History"</th>
+                            <th class="num wide">"Failures in a row"</th>
+                            <th class="wide next">"Next"</th>
+                        </tr>
+                    </thead>
+                    <tbody>
+                        <For each=move || list.get().into_iter().enumerate() key=key let((at, info))>
+                            <Row at info/>
+                        </For>
+                    </tbody>
+                </table>
+            </Show>
+        </Card>
+    }
+}
+
+#[component]
+fn Row(at: usize, info: BreakerInfo) -> impl IntoView {
+    let live = use_live();
+    let tick = Memo::new(move |_| {
+        let of = |board: &crate::board::Board| board.snapshot.now.as_ref()?.breakers.get(at).cloned();
+        live.board.with(of).unwrap_or_default()
+    });
+    let state = Memo::new(move |_| tick.with(|tick| tick.state));
+    let (limit, probes) = (info.consecutive_failures, info.successes_to_close);
+    let failures = Memo::new(move |_| tick.with(|tick| failures(tick, limit)));
+    let next = Memo::new(move |_| tick.with(|tick| next(tick, probes)));
+    view! {
+        <tr data-testid=format!("breaker-{}", info.name) data-state=move || state.get().word()>
+            <td class="name">{info.name.clone()}</td>
+            <td>
+                <Pill
+                    tone=Signal::derive(move || tone(state.get()))
+                    text=Signal::derive(move || state.get().word().to_owned())
+                />
+            </td>
+            <td class="whole"><Strip breaker=at/></td>
+            <td class="num wide">{move || failures.get()}</td>
+            <td class="muted next">{move || next.get()}</td>
+        </tr>
+    }
+}
+
+fn tone(state: BreakerState) -> &'static str {
+    match state {
+        BreakerState::Closed => "ok",
+        BreakerState::Open => "bad",
+        BreakerState::HalfOpen => "warn",
+    }
+}
+
+fn failures(tick: &BreakerTick, limit: u32) -> String {
+    match tick.state {
+        BreakerState::Closed => format!("{} of {limit}", tick.failures),
+        BreakerState::Open | BreakerState::HalfOpen => "–".to_owned(),
+    }
+}
+
+fn next(tick: &BreakerTick, probes: u32) -> String {
+    match (tick.state, tick.next_ms) {
+        (BreakerState::Closed, _) | (BreakerState::Open, None) => String::new(),
+        (BreakerState::Open, Some(0)) => "next request probes".to_owned(),
+        (BreakerState::Open, Some(ms)) => format!("probe in {}", format::seconds(ms)),
+        (BreakerState::HalfOpen, _) => format!("{} of {probes} probes", tick.successes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(next_ms: u64) -> BreakerTick {
+        BreakerTick { state: BreakerState::Open, next_ms: Some(next_ms), ..BreakerTick::default() }
+    }
+
+    #[test]
+    fn an_open_breaker_says_when_it_probes() {
+        assert_eq!(next(&open(41_300), 2), "probe in 42 s");
+        assert_eq!(next(&open(0), 2), "next request probes");
+    }
+
+    #[test]
+    fn a_half_open_breaker_counts_its_probes() {
+        let tick = BreakerTick { state: BreakerState::HalfOpen, successes: 1, ..BreakerTick::default() };
+        assert_eq!(next(&tick, 2), "1 of 2 probes");
+    }
+
+    #[test]
+    fn a_closed_breaker_counts_failures_towards_its_limit() {
+        assert_eq!(failures(&BreakerTick { failures: 3, ..BreakerTick::default() }, 5), "3 of 5");
+    }
+}

@@ -1,0 +1,65 @@
+//! What happened, latest first, each with its reason.
+
+use leptos::prelude::*;
+use rad_model::Event;
+
+use crate::components::Card;
+use crate::events;
+use crate::format;
+use crate::live::use_live;
+
+/// More than these are shown on demand.
+const FEW: usize = 12;
+
+/// The event feed.
+#[component]
+pub fn Events() -> impl IntoView {
+    let live = use_live();
+    let all = RwSignal::new(false);
+    let list = Memo::new(move |_| {
+        let most = if all.get() { usize::MAX } else { FEW };
+        live.board.with(|board| board.snapshot.events.iter().rev().take(most).cloned().collect::<Vec<_>>())
+    });
+    let count = Memo::new(move |_| live.board.with(|board| board.snapshot.events.len()));
+    let (some, many) = (move || count.get() > 0, move || count.get() > FEW);
+    let note =
+        Signal::derive(move || if live.zone_min.get().is_none() { "times in UTC" } else { "" }.to_owned());
+    view! {
+        <Card id="events" title="Events" note=note>
+            <Show
+                when=some
+                fallback=|| view! { <p class="muted">"Nothing has happened yet."</p> }
+            >
+                <ul class="events" data-testid="events">
+                    <For each=move || list.get() key=events::key let(event)>
+                        <Line event/>
+                    </For>
+                </ul>
+            </Show>
+            <Show when=many>
+                <button class="more" on:click=move |_| all.update(|all| *all = !*all)>
+                    {move || if all.get() { "Show the latest only" } else { "Show older events" }}
+                </button>
+            </Show>
+        </Card>
+    }
+}
+
+#[component]
+fn Line(event: Event) -> impl IntoView {
+    let live = use_live();
+    let (who, what) = events::headline(&event.kind);
+    let at_ms = event.at_ms;
+    view! {
+        <li>
+            <time>{move || format::clock(at_ms, live.zone())}</time>
+            <span class=format!("mark {}", events::tone(&event.kind))></span>
+            <span>
+                <b>{who}</b>
+                " "
+                {what}
+                <small>{events::reason(&event.kind)}</small>
+            </span>
+        </li>
+    }
+}

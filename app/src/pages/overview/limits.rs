@@ -1,0 +1,148 @@
+//! Which limits are in use, by whom, and what they reject.
+
+use leptos::prelude::*;
+
+use crate::board::Board;
+use crate::chart::limits::LIMITS;
+use crate::chart::plot::{Legend, Model, Plot};
+use crate::components::{Card, Meter};
+use crate::format;
+use crate::live::use_live;
+
+/// More rows than these are shown on demand.
+const FEW: usize = 8;
+
+/// A limited route.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Limited {
+    route: u32,
+    path: String,
+    policy: String,
+}
+
+/// How its limit is used.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Use {
+    share: f64,
+    rejected: u32,
+    who: String,
+}
+
+/// The card of the limits.
+#[component]
+pub fn Limits() -> impl IntoView {
+    let live = use_live();
+    let model = Model::new(&LIMITS);
+    let all = RwSignal::new(false);
+    let list = Memo::new(move |_| live.board.with(busiest_first));
+    let count = Memo::new(move |_| list.with(Vec::len));
+    let (some, many) = (move || count.get() > 0, move || count.get() > FEW);
+    let shown = move || {
+        let few = if all.get() { usize::MAX } else { FEW };
+        list.get().into_iter().take(few)
+    };
+    view! {
+        <Card id="limits" title="Limits" hint=LIMITS.hint aside=move || view! { <Legend model/> }.into_any()>
+            <Plot model/>
+            <Show
+                when=some
+                fallback=|| view! { <p class="muted">"No route is limited."</p> }
+            >
+                <table class="rows">
+                    <thead>
+                        <tr>
+                            <th>"Route, busiest first"</th>
+                            <th>"Policy"</th>
+                            <th class="third">"Used by its busiest client"</th>
+                            <th class="num wide" title="In the last minute, as far as this page has seen it">
+                                "Rejected / min"
+                            </th>
+                            <th class="wide">"Who"</th>
+                        </tr>
+                    </thead>
+                    <tbody>
+                        <For each=shown key=Clone::clone let(limited)>
+                            <Row limited/>
+                        </For>
+                    </tbody>
+                </table>
+            </Show>
+            <Show when=many>
+                <button class="more" on:click=move |_| all.update(|all| *all = !*all)>
+                    {move || if all.get() { "Show the busiest only".to_owned() } else { format!("Show all {}", count.get()) }}
+                </button>
+            </Show>
+        </Card>
+    }
+}
+
+#[component]
+fn Row(limited: Limited) -> impl IntoView {
+    let live = use_live();
+    let route = limited.route;
+    let usage = Memo::new(move |_| live.board.with(|board| usage(board, route)));
+    let rejected = Memo::new(move |_| usage.with(|usage| usage.rejected));
+    let rejects = move || rejected.get() > 0;
+    view! {
+        <tr data-testid=format!("limit-{}", limited.path)>
+            <td class="mono">{limited.path.clone()}</td>
+            <td class="muted">{limited.policy}</td>
+            <td class="whole">
+                <Meter share=Signal::derive(move || usage.with(|usage| usage.share)) label=limited.path.clone()/>
+            </td>
+            <td class="num wide" class:bad-text=rejects>
+                {move || format::count(u64::from(rejected.get()))}
+            </td>
+            <td class="mono wide">{move || usage.with(|usage| usage.who.clone())}</td>
+        </tr>
+    }
+}
+
+fn usage(board: &Board, route: u32) -> Use {
+    let fullest = board.route(route).and_then(|tick| tick.fullest.as_ref());
+    Use {
+        share: fullest.map_or(0.0, rad_model::LimitUse::share),
+        rejected: board.rejected_in_a_minute(route),
+        who: fullest.map_or("–".to_owned(), |fullest| fullest.key.clone()),
+    }
+}
+
+/// In steps of a tenth, so that rows do not change places every second.
+fn busiest_first(board: &Board) -> Vec<Limited> {
+    let routes = (0..).zip(&board.snapshot.topology.routes).filter(|(_, route)| !route.limits.is_empty());
+    let mut ranked: Vec<_> = routes
+        .map(|(at, route)| {
+            let usage = usage(board, at);
+            let policy: Vec<_> = route.limits.iter().map(ToString::to_string).collect();
+            let rank = (usage.rejected > 0, format::whole(usage.share * 10.0));
+            let policy = format!("{} · {}", policy.join(", "), route.key);
+            (rank, Limited { route: at, path: route.path.clone(), policy })
+        })
+        .collect();
+    ranked.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
+    ranked.into_iter().map(|(_, limited)| limited).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rad_model::{Destination, LimitUse, Route, RouteTick};
+
+    #[test]
+    fn the_fullest_limit_comes_first_and_unlimited_routes_not_at_all() {
+        let mut board = Board::default();
+        let limit = "10/minute".parse().unwrap();
+        for (path, limits) in [("/a", vec![limit]), ("/free", vec![]), ("/b", vec![limit])] {
+            let (to, key) = (Destination::Static, "client".to_owned());
+            board.snapshot.topology.routes.push(Route { path: path.to_owned(), to, limits, key });
+        }
+        let fullest = Some(LimitUse { key: "10.0.0.7".to_owned(), limit, used: 9 });
+        let tick = RouteTick { route: 2, requests: 1, limited: 0, failed: 0, p99_us: 0, fullest };
+        board.snapshot.routes.push(tick);
+        let list = busiest_first(&board);
+        let paths: Vec<_> = list.iter().map(|limited| limited.path.as_str()).collect();
+        assert_eq!(paths, ["/b", "/a"]);
+        assert_eq!(list[0].policy, "10/minute · client");
+        assert_eq!(usage(&board, 2).who, "10.0.0.7");
+    }
+}

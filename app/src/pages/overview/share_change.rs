@@ -1,0 +1,114 @@
+//! The switch of a rollout: its stages, the way back, and an undo after every change.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use rad_model::{RolloutInfo, Share};
+use serde::{Deserialize, Serialize};
+
+use crate::live::http;
+
+#[derive(Serialize)]
+struct Change {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    percent: Option<Share>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+/// What the server did.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+struct Changed {
+    from: Share,
+    to: Share,
+}
+
+/// What became of the last press.
+#[derive(Clone, Debug, Default, PartialEq)]
+enum Outcome {
+    #[default]
+    Nothing,
+    Under,
+    Done(Changed),
+    Failed(String),
+}
+
+/// The stages as buttons; the pressed one is what the server says is in force.
+#[component]
+pub fn ShareChange(share: Memo<Share>, info: RolloutInfo) -> impl IntoView {
+    let outcome = RwSignal::new(Outcome::default());
+    let why = RwSignal::new(String::new());
+    let busy = move || outcome.with(|outcome| *outcome == Outcome::Under);
+    let url = StoredValue::new(format!("/api/rollouts/{}", info.name));
+    // `None` takes the way back that needs no number.
+    let set = move |percent: Option<Share>, reason: Option<String>| {
+        if outcome.get_untracked() == Outcome::Under {
+            return;
+        }
+        outcome.set(Outcome::Under);
+        let url = if percent.is_some() { url.get_value() } else { format!("{}/rollback", url.get_value()) };
+        spawn_local(async move {
+            let answer = http::send::<_, Changed>("POST", &url, &Change { percent, reason }).await;
+            outcome.set(answer.map_or_else(Outcome::Failed, Outcome::Done));
+            why.set(String::new());
+        });
+    };
+    let given = move || Some(why.get_untracked().trim().to_owned()).filter(|why| !why.is_empty());
+    let mut stages = info.stages.clone();
+    stages.insert(0, Share::NONE);
+    stages.dedup();
+    let button = move |stage: Share| {
+        view! {
+            <button
+                data-testid=format!("share-{stage}")
+                aria-pressed=move || (share.get() == stage).to_string()
+                aria-disabled=move || busy().to_string()
+                on:click=move |_| set(Some(stage), given())
+            >
+                {if stage == Share::ALL { "100 %".to_owned() } else { stage.to_string() }}
+            </button>
+        }
+    };
+    view! {
+        <div class="segments fill" role="group" aria-label="Candidate share in percent">
+            {stages.into_iter().map(button).collect_view()}
+        </div>
+        <div class="actions">
+            <input
+                type="text"
+                maxlength="200"
+                placeholder="Why (optional)"
+                aria-label="Reason for the change"
+                prop:value=move || why.get()
+                on:input=move |event| why.set(event_target_value(&event))
+            />
+            <button
+                class="danger"
+                data-testid="rollback"
+                aria-disabled=move || busy().to_string()
+                on:click=move |_| set(None, given())
+            >
+                "Roll back now"
+            </button>
+        </div>
+        <div class="outcome" role="status">
+            {move || match outcome.get() {
+                Outcome::Nothing => ().into_any(),
+                Outcome::Under => view! { <span class="muted">"Changing…"</span> }.into_any(),
+                Outcome::Failed(why) => view! { <span class="bad-text" data-testid="rollout-error">{why}</span> }.into_any(),
+                Outcome::Done(Changed { from, to }) if from == to => {
+                    view! { <span class="muted">{format!("It was at {to} % already.")}</span> }.into_any()
+                }
+                Outcome::Done(Changed { from, to }) => view! {
+                    <span>{format!("Changed {from} → {to} %.")}</span>
+                    <button
+                        data-testid="undo"
+                        on:click=move |_| set(Some(from), Some(format!("undo of {from} → {to} %")))
+                    >
+                        "Undo"
+                    </button>
+                }
+                .into_any(),
+            }}
+        </div>
+    }
+}
