@@ -1,1 +1,83 @@
-fn main() {}
+//! RAD Monitor: a resilience gateway with a live console, in one program.
+
+mod config;
+mod console;
+mod gateway;
+mod rollout;
+mod run;
+mod sample;
+mod storage;
+mod telemetry;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use config::{ConfigError, SHIPPED, Settings};
+
+/// A resilience gateway with a live console.
+#[derive(Debug, Parser)]
+#[command(version, about, args_conflicts_with_subcommands = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Source,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway and the console (what happens without a command, too).
+    Serve(Source),
+    /// Check a configuration and say everything that is wrong with it.
+    Check(Source),
+}
+
+#[derive(Debug, Args)]
+struct Source {
+    /// The configuration; without it `rad-monitor.toml` of the current folder, or else the one that
+    /// comes with the program.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+const DEFAULT_FILE: &str = "rad-monitor.toml";
+
+impl Source {
+    fn load(&self) -> Result<Settings, ConfigError> {
+        match &self.config {
+            Some(path) => Settings::load(path),
+            None if Path::new(DEFAULT_FILE).exists() => Settings::load(Path::new(DEFAULT_FILE)),
+            None => Settings::parse(SHIPPED, "the configuration that comes with the program"),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let (source, check) = match arguments.command {
+        Some(Command::Check(source)) => (source, true),
+        Some(Command::Serve(source)) => (source, false),
+        None => (arguments.serve, false),
+    };
+    let settings = match source.load() {
+        Ok(settings) => settings,
+        Err(error) => return fail(&error),
+    };
+    if check {
+        let routes = settings.routes.len();
+        let _ = writeln!(std::io::stdout(), "the configuration is valid: {routes} routes");
+        return ExitCode::SUCCESS;
+    }
+    match run::run(&settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "rad-monitor: {error}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,200 @@
+//! What an operator writes, checked.
+//!
+//! [`file`] is the text as it stands in the file; [`check`] turns it into a [`Settings`] that the rest of
+//! the program can rely on, or says everything that is wrong with it at once.
+
+mod check;
+mod file;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use rad_model::{Quota, Share};
+use rad_resilience::BreakerSettings;
+
+pub use file::LogFormat;
+
+/// The configuration of a first run.
+pub const SHIPPED: &str = include_str!("../rad-monitor.toml");
+
+/// A configuration that has been checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub console: SocketAddr,
+    pub gateway: GatewaySettings,
+    pub prometheus: Option<SocketAddr>,
+    pub log: LogFormat,
+    pub storage: PathBuf,
+    pub sample: Option<SampleSettings>,
+    pub upstreams: Vec<UpstreamSettings>,
+    pub rollouts: Vec<RolloutSettings>,
+    pub routes: Vec<RouteSettings>,
+}
+
+#[derive(Clone, Debug)]
+pub struct GatewaySettings {
+    pub listen: SocketAddr,
+    /// At least 1.
+    pub workers: usize,
+    pub trusted_proxies: Vec<IpNet>,
+    /// How many keys each route's limits remember.
+    pub max_keys: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct SampleSettings {
+    pub legacy: SocketAddr,
+    pub candidate: SocketAddr,
+    pub requests_per_second: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct UpstreamSettings {
+    pub name: String,
+    /// At least one.
+    pub targets: Vec<TargetSettings>,
+    /// Time to the head of an answer, and between two parts of its body.
+    pub timeout: Duration,
+    pub connect_timeout: Duration,
+    pub breaker: BreakerSettings,
+}
+
+/// Where an upstream listens. Not shown to anybody.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TargetSettings {
+    pub host: String,
+    pub port: u16,
+    /// Put before the path of each request; empty or beginning with a slash, never ending with one.
+    pub base: String,
+}
+
+impl fmt::Debug for TargetSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(address hidden)")
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct RolloutSettings {
+    pub name: String,
+    /// Positions in [`Settings::upstreams`].
+    pub legacy: usize,
+    pub candidate: usize,
+    pub share: Share,
+    pub stages: Vec<Share>,
+    pub target_success: f64,
+}
+
+#[derive(Clone, Debug)]
+pub struct RouteSettings {
+    pub path: String,
+    pub action: Action,
+    /// What the matched prefix is replaced with, if it is.
+    pub rewrite: Option<String>,
+    pub limits: Vec<Quota>,
+    pub key: KeySource,
+}
+
+/// Where a route leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Position in [`Settings::upstreams`].
+    Upstream(usize),
+    /// Position in [`Settings::rollouts`].
+    Rollout(usize),
+    /// `{"status": "ok"}`, from the gateway itself.
+    Ok,
+}
+
+/// What limits count by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySource {
+    Client,
+    /// The header that names an organisation, `X-Org-Id`.
+    Org,
+    Header(http::HeaderName),
+    Global,
+}
+
+impl KeySource {
+    /// The header that `org` reads.
+    pub const ORG_HEADER: http::HeaderName = http::HeaderName::from_static("x-org-id");
+}
+
+impl fmt::Display for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client => f.write_str("client"),
+            Self::Org => f.write_str("org"),
+            Self::Header(name) => write!(f, "header:{name}"),
+            Self::Global => f.write_str("global"),
+        }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{}: cannot be read: {source}", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("{origin}: {}", .source.to_string().trim_end())]
+    Syntax { origin: String, source: Box<toml::de::Error> },
+    #[error("{origin}: {} wrong:\n{}", count(problems.len()), list(problems))]
+    Invalid { origin: String, problems: Vec<Problem> },
+}
+
+/// Something wrong with a key.
+#[derive(Debug)]
+pub struct Problem {
+    pub key: String,
+    pub wrong: String,
+}
+
+fn count(problems: usize) -> String {
+    if problems == 1 { "one thing is".to_owned() } else { format!("{problems} things are") }
+}
+
+fn list(problems: &[Problem]) -> String {
+    problems
+        .iter()
+        .map(|problem| format!("  {}: {}", problem.key, problem.wrong))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+impl Settings {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// Says which file, line or key, what is wrong and what is allowed.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        Self::parse(&text, &path.display().to_string())
+    }
+
+    /// Checks a text; `origin` names it in errors.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub fn parse(text: &str, origin: &str) -> Result<Self, ConfigError> {
+        let file: file::File = toml::from_str(text)
+            .map_err(|source| ConfigError::Syntax { origin: origin.to_owned(), source: Box::new(source) })?;
+        check::check(file).map_err(|problems| ConfigError::Invalid { origin: origin.to_owned(), problems })
+    }
+}
+
+/// The names of a table, for messages that say what is allowed.
+fn names<T>(table: &BTreeMap<String, T>) -> String {
+    if table.is_empty() {
+        return "none is configured".to_owned();
+    }
+    table.keys().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests;

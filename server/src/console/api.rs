@@ -1,0 +1,207 @@
+//! The JSON API.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::http::{Method, Request, Response, StatusCode, header};
+use axum::response::IntoResponse;
+use rad_model::metrics::{BreakerMetrics, Metrics, RolloutMetrics};
+use rad_model::{EventKind, Share};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Console;
+use super::error::{ApiError, parse};
+use super::socket::Resumption;
+use crate::gateway::CallError;
+use crate::rollout::{Changed, Rollout};
+use crate::telemetry::prometheus::CONTENT_TYPE;
+
+type Shared = State<Arc<Console>>;
+/// A reason longer than this is cut off: it is shown in a feed.
+const MAX_REASON: usize = 200;
+
+/// 200 once the gateway takes traffic, 503 as soon as the program begins to leave.
+pub async fn health(State(console): Shared) -> (StatusCode, Json<Value>) {
+    let (status, word) = match console.is_stopping() {
+        true => (StatusCode::SERVICE_UNAVAILABLE, "STOPPING"),
+        false => (StatusCode::OK, "HEALTHY"),
+    };
+    (
+        status,
+        Json(json!({"status": word, "version": env!("CARGO_PKG_VERSION"), "epoch": console.journal.epoch()})),
+    )
+}
+
+pub async fn metrics(
+    State(console): Shared,
+    Query(from): Query<Resumption>,
+) -> Result<Json<Metrics>, ApiError> {
+    let mut metrics = console.report.metrics(console.sockets.metrics(&console.journal));
+    if let Some(position) = from.position()? {
+        metrics.live = Some(console.journal.hello(Some(&position)));
+    }
+    Ok(Json(metrics))
+}
+
+pub async fn reset_metrics(State(console): Shared) -> Json<Value> {
+    let since_ms = console.report.reset();
+    console.journal.event(EventKind::MetricsReset);
+    Json(json!({"since_ms": since_ms}))
+}
+
+pub async fn prometheus(State(console): Shared) -> Result<impl IntoResponse, ApiError> {
+    let text = console
+        .exporter
+        .text()
+        .map_err(|_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written"))?;
+    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text))
+}
+
+pub async fn breakers(State(console): Shared) -> Json<Vec<BreakerMetrics>> {
+    Json(console.report.metrics(console.sockets.metrics(&console.journal)).breakers)
+}
+
+pub async fn rollouts(State(console): Shared) -> Json<Vec<RolloutMetrics>> {
+    Json(console.report.metrics(console.sockets.metrics(&console.journal)).rollouts)
+}
+
+pub async fn rollout(State(console): Shared, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
+    let share = find(&console, &name)?.share();
+    Ok(Json(json!({"rollout": name, "percent": share})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    percent: Share,
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RollBack {
+    #[serde(default)]
+    reason: String,
+}
+
+pub async fn change_rollout(
+    State(console): Shared,
+    Path(name): Path<String>,
+    headers: axum::http::HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, ApiError> {
+    let Change { percent, reason } = parse(&body)?;
+    set_share(&console, &name, percent, &reason, &headers).await
+}
+
+pub async fn roll_back(
+    State(console): Shared,
+    Path(name): Path<String>,
+    headers: axum::http::HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, ApiError> {
+    let RollBack { reason } = if body.is_empty() { RollBack::default() } else { parse(&body)? };
+    set_share(&console, &name, Share::NONE, &reason, &headers).await
+}
+
+async fn set_share(
+    console: &Arc<Console>,
+    name: &str,
+    to: Share,
+    reason: &str,
+    headers: &axum::http::HeaderMap,
+) -> Result<Json<Value>, ApiError> {
+    find(console, name)?;
+    let on_disk = {
+        let (console, name) = (Arc::clone(console), name.to_owned());
+        // Waits for the disk, which this runtime must not.
+        tokio::task::spawn_blocking(move || {
+            console
+                .plan
+                .rollouts
+                .iter()
+                .find(|rollout| rollout.name() == name)
+                .map(|rollout| rollout.set_share(to, &console.storage))
+        })
+    };
+    let Ok(Some((Changed { from, to }, stored))) = on_disk.await else {
+        return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the share could not be changed"));
+    };
+    if from != to {
+        let by = if headers.contains_key(header::ORIGIN) { "console" } else { "api" };
+        console.journal.event(EventKind::RolloutChanged {
+            rollout: name.to_owned(),
+            from,
+            to,
+            by: by.to_owned(),
+            reason: reason.chars().take(MAX_REASON).collect(),
+        });
+    }
+    stored.map_err(|_| {
+        ApiError::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("{to} % is in force, but could not be stored: it would be lost by a restart"),
+        )
+    })?;
+    Ok(Json(json!({"rollout": name, "from": from, "to": to})))
+}
+
+fn find<'a>(console: &'a Console, name: &str) -> Result<&'a Rollout, ApiError> {
+    console
+        .plan
+        .rollouts
+        .iter()
+        .find(|rollout| rollout.name() == name)
+        .ok_or_else(|| ApiError::not_found(format!("no rollout is named {name:?}")))
+}
+
+/// Tells a caller where it stands with a limit of five a minute.
+pub async fn test_rate_limit(
+    State(console): Shared,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+) -> Result<Response<axum::body::Body>, ApiError> {
+    through_the_gateway(&console, Method::GET, "/api/test-rate-limit", Bytes::new(), client).await
+}
+
+/// Sends its body to the upstream named `search`, through the whole pipeline.
+pub async fn fetch_kibana_data(
+    State(console): Shared,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    body: Bytes,
+) -> Result<Response<axum::body::Body>, ApiError> {
+    const PATH: &str = "/api/fetch-kibana-data";
+    if !console.plan.routes.iter().any(|route| route.path == PATH) {
+        return Err(ApiError::not_found("no upstream is named \"search\""));
+    }
+    parse::<serde::de::IgnoredAny>(&body)?;
+    through_the_gateway(&console, Method::POST, PATH, body, client).await
+}
+
+async fn through_the_gateway(
+    console: &Console,
+    method: Method,
+    path: &str,
+    body: Bytes,
+    client: SocketAddr,
+) -> Result<Response<axum::body::Body>, ApiError> {
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(body)
+        .map_err(|_| ApiError::bad_request("this cannot be a request"))?;
+    let answer = console.caller.call(request, client.ip()).await.map_err(|error| {
+        let status = match error {
+            CallError::Gone | CallError::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            CallError::Broken | CallError::TooLarge => StatusCode::BAD_GATEWAY,
+            CallError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+        };
+        ApiError::new(status, error.to_string())
+    })?;
+    Ok(answer.map(axum::body::Body::from))
+}

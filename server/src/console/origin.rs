@@ -1,0 +1,97 @@
+//! Whom the console answers: pages of its own, and programs.
+//!
+//! A page of another site may send requests here from its visitor's browser. The browser says so: by
+//! `Origin` on everything that changes something and on WebSockets, and by `Sec-Fetch-Site`. A site that
+//! points its own name at this machine is caught by `Host`: on loopback only loopback's names are answered.
+
+use std::net::IpAddr;
+
+use axum::extract::{ConnectInfo, Request};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::error::ApiError;
+
+type Peer = ConnectInfo<std::net::SocketAddr>;
+
+pub async fn guard(request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
+    match check(request.method(), request.uri(), request.headers(), peer) {
+        Ok(()) => next.run(request).await,
+        Err(detail) => ApiError::new(StatusCode::FORBIDDEN, detail).into_response(),
+    }
+}
+
+fn check(method: &Method, uri: &Uri, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<(), &'static str> {
+    let text = |name| headers.get(name).map(|value: &axum::http::HeaderValue| value.to_str().unwrap_or("?"));
+    let host = text(header::HOST).or(uri.authority().map(|authority| authority.as_str())).unwrap_or("");
+    if peer.is_some_and(|peer| peer.is_loopback()) && !is_loopback(host) {
+        return Err("this console answers on loopback names only: localhost, 127.0.0.1 or [::1]");
+    }
+    let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let is_socket = headers.contains_key(header::UPGRADE);
+    if reads && !is_socket {
+        return Ok(());
+    }
+    if matches!(text(header::HeaderName::from_static("sec-fetch-site")), Some("cross-site" | "same-site")) {
+        return Err("requests from other sites' pages are not answered");
+    }
+    match text(header::ORIGIN) {
+        // Not a browser.
+        None => Ok(()),
+        Some(origin) if origin.split_once("://").is_some_and(|(_, authority)| authority == host) => Ok(()),
+        Some(_) => Err("requests from other sites' pages are not answered"),
+    }
+}
+
+/// Whether the host of `HOST[:PORT]` names this machine.
+fn is_loopback(host: &str) -> bool {
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn allowed(method: Method, fields: &[(&'static str, &'static str)]) -> bool {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.insert(*name, HeaderValue::from_static(value));
+        }
+        check(&method, &Uri::default(), &headers, Some([127, 0, 0, 1].into())).is_ok()
+    }
+
+    #[test]
+    fn a_page_of_this_console_and_a_program_may_change_things() {
+        assert!(allowed(Method::POST, &[("host", "127.0.0.1:8000"), ("origin", "http://127.0.0.1:8000")]));
+        assert!(allowed(Method::POST, &[("host", "localhost:8000")]));
+        assert!(allowed(Method::POST, &[("host", "[::1]:8000"), ("sec-fetch-site", "same-origin")]));
+    }
+
+    #[test]
+    fn a_page_of_another_site_may_not() {
+        let host = ("host", "127.0.0.1:8000");
+        for origin in
+            ["http://evil.example", "null", "http://127.0.0.1:8000.evil.example", "http://127.0.0.1:8001"]
+        {
+            assert!(!allowed(Method::POST, &[host, ("origin", origin)]), "{origin}");
+            assert!(!allowed(Method::GET, &[host, ("origin", origin), ("upgrade", "websocket")]), "{origin}");
+        }
+        assert!(!allowed(Method::POST, &[host, ("sec-fetch-site", "cross-site")]));
+    }
+
+    #[test]
+    fn a_foreign_name_that_points_here_is_not_answered() {
+        assert!(!allowed(Method::GET, &[("host", "evil.example:8000")]));
+        assert!(!allowed(Method::GET, &[("host", "127.0.0.1.evil.example")]));
+        assert!(!allowed(Method::GET, &[]));
+    }
+}

@@ -1,0 +1,60 @@
+//! The pages, rendered with the state of the moment, and the files they load.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderValue, Request, header};
+use axum::response::{IntoResponse, Response};
+use leptos::prelude::{LeptosOptions, provide_context};
+use leptos_axum::{LeptosRoutes, generate_route_list};
+use tower::ServiceExt;
+use tower_http::services::ServeDir;
+
+use super::Console;
+
+/// Routes of all pages; what is no page is looked up among the files.
+pub fn router(console: &Arc<Console>) -> Router<Arc<Console>> {
+    let options = console.site.options();
+    let routes = generate_route_list(app::App);
+    let context = {
+        let console = Arc::clone(console);
+        move || provide_context(console.initial())
+    };
+    let pages: Router<LeptosOptions> = Router::new()
+        .leptos_routes_with_context(&options, routes, context, {
+            let options = options.clone();
+            move || app::shell(options.clone())
+        })
+        .fallback(file_or_missing);
+    let console = Arc::clone(console);
+    pages.layer(axum::Extension(console)).with_state(options)
+}
+
+async fn file_or_missing(
+    State(options): State<LeptosOptions>,
+    axum::Extension(console): axum::Extension<Arc<Console>>,
+    request: Request<axum::body::Body>,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let file = Request::from_parts(parts.clone(), axum::body::Body::empty());
+    let files = ServeDir::new(console.site.root()).precompressed_br().precompressed_gzip();
+    // Names do not change with content: the browser asks each time, and is told if nothing changed.
+    const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
+    match files.oneshot(file).await {
+        Ok(found) if found.status().is_success() || found.status().is_redirection() => {
+            let mut found = found.into_response();
+            found.headers_mut().insert(header::CACHE_CONTROL, REVALIDATE);
+            found
+        }
+        _ => {
+            let page = leptos_axum::render_app_to_stream_with_context(
+                move || provide_context(console.initial()),
+                move || app::shell(options.clone()),
+            );
+            let mut missing = page(Request::from_parts(parts, body)).await.into_response();
+            *missing.status_mut() = axum::http::StatusCode::NOT_FOUND;
+            missing
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! The data plane: what happens to a request, in order.
+//!
+//! ```text
+//! accept → match → limit → rollout → breaker → forward
+//! ```
+//! Each step is a file; [`pipeline::handle`] is the order. One single-threaded runtime per core runs all
+//! steps of a request, so that nothing on its way is locked or moved between cores.
+
+pub mod answer;
+mod body;
+mod breaker;
+mod call;
+mod client;
+mod connection;
+mod forward;
+mod headers;
+mod limit;
+mod pipeline;
+mod plan;
+mod pool;
+mod request_id;
+mod router;
+mod ticket;
+mod worker;
+
+pub use call::{CallError, Caller};
+pub use plan::Plan;
+pub use worker::{Gateway, Parts};

@@ -1,0 +1,110 @@
+//! One connection to a target.
+//!
+//! Hyper splits a client connection into a handle and a future that does the work, to be spawned as a task
+//! of its own. Here the request's own task drives that future instead: no second task has to be woken for
+//! every part of an exchange, and a request that is given up takes its connection with it.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rad_resilience::Timestamp;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, timeout};
+
+use super::body::RequestBody;
+
+/// A connection that nobody else uses at the moment.
+#[derive(Debug)]
+pub struct Connection {
+    sender: http1::SendRequest<RequestBody>,
+    driver: http1::Connection<TokioIo<TcpStream>, RequestBody>,
+    is_over: bool,
+    /// One timer for all requests: setting it later is an atomic store.
+    deadline: Pin<Box<Sleep>>,
+    /// Whether a request has been answered on it.
+    pub is_reused: bool,
+    pub idle_since: Timestamp,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum ExchangeError {
+    /// The connection had been closed before the request was written: another one may carry it.
+    Unsent(Box<Request<RequestBody>>),
+    /// The upstream broke off, or spoke no HTTP.
+    Broken,
+    /// No answer in time.
+    TimedOut,
+    /// The client's own body broke off.
+    Client,
+}
+
+impl Connection {
+    /// Connects.
+    pub async fn open(host: &str, port: u16, patience: Duration) -> io::Result<Box<Self>> {
+        let stream = timeout(patience, TcpStream::connect((host, port))).await??;
+        stream.set_nodelay(true)?;
+        let (sender, driver) =
+            http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+        Ok(Box::new(Self {
+            sender,
+            driver,
+            is_over: false,
+            deadline: Box::pin(tokio::time::sleep(patience)),
+            is_reused: false,
+            idle_since: Timestamp::default(),
+        }))
+    }
+
+    /// Moves bytes.
+    pub fn drive(&mut self, cx: &mut Context<'_>) {
+        if !self.is_over && Pin::new(&mut self.driver).poll(cx).is_ready() {
+            self.is_over = true;
+        }
+    }
+
+    /// Whether the other side has not closed it, as far as this side has heard.
+    pub fn is_usable(&mut self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        !self.is_over && self.sender.is_ready()
+    }
+
+    pub fn set_deadline(&mut self, patience: Duration) {
+        self.deadline.as_mut().reset(Instant::now() + patience);
+    }
+
+    pub fn is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
+        self.deadline.as_mut().poll(cx).is_ready()
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    pub async fn exchange(
+        &mut self,
+        request: Request<RequestBody>,
+        patience: Duration,
+    ) -> Result<Response<Incoming>, ExchangeError> {
+        self.set_deadline(patience);
+        let mut answer = pin!(self.sender.try_send_request(request));
+        poll_fn(|cx| {
+            self.drive(cx);
+            match answer.as_mut().poll(cx) {
+                Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
+                Poll::Ready(Err(mut error)) => Poll::Ready(Err(match error.take_message() {
+                    Some(request) => ExchangeError::Unsent(Box::new(request)),
+                    None if error.error().is_user() => ExchangeError::Client,
+                    None => ExchangeError::Broken,
+                })),
+                Poll::Pending if self.is_overdue(cx) => Poll::Ready(Err(ExchangeError::TimedOut)),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await
+    }
+}

@@ -1,0 +1,220 @@
+//! The order of the steps.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use http::{HeaderMap, Request, Response, header, request};
+use rad_resilience::{Decision, Timestamp};
+
+use super::body::{RequestBody, ResponseBody};
+use super::client::{self, Peer};
+use super::forward::{Outgoing, forward, rewritten};
+use super::ticket::{Access, Ending, Ticket, Trace};
+use super::worker::Worker;
+use super::{answer, breaker, limit, request_id};
+use crate::config::Action;
+use crate::rollout::{PIN_COOKIE, PIN_LEGACY, Side};
+use crate::telemetry::log::{Level, Line, Value};
+
+/// Answers a request: match → limit → rollout → breaker → forward.
+pub async fn handle(
+    worker: Rc<Worker>,
+    peer: Rc<Peer>,
+    request: Request<RequestBody>,
+) -> Response<ResponseBody> {
+    let (mut parts, body) = request.into_parts();
+    let id = worker.request_ids.ensure(&mut parts.headers);
+    let mut response = match worker.plan.router.find(parts.uri.path()) {
+        None => {
+            worker.shard.unmatched.add();
+            answer::not_found()
+        }
+        Some((route, prefix)) => {
+            let started = worker.now();
+            let client = peer.client(&parts.headers, &worker.plan.trusted_proxies);
+            let decision = limit(&worker, route, client, &parts, started);
+            let mut response = match decision {
+                Some(decision) if !decision.allowed => answer::limited(decision.quota),
+                _ => {
+                    let access = access(&worker, &parts, &id, client);
+                    let ticket = Ticket::open(Rc::clone(&worker), route, started, access);
+                    serve(&worker, Admitted { route, prefix, client, started, parts, body, peer }, ticket)
+                        .await
+                }
+            };
+            if let Some(decision) = decision {
+                limit::tell(&decision, response.headers_mut());
+            }
+            response
+        }
+    };
+    response.headers_mut().insert(request_id::HEADER, id);
+    response
+}
+
+/// A request that its limits let in.
+struct Admitted {
+    route: usize,
+    /// Length of the matched prefix.
+    prefix: usize,
+    client: IpAddr,
+    started: Timestamp,
+    parts: request::Parts,
+    body: RequestBody,
+    peer: Rc<Peer>,
+}
+
+async fn serve(worker: &Worker, admitted: Admitted, mut ticket: Ticket) -> Response<ResponseBody> {
+    let Admitted { route, prefix, client, started, mut parts, body, peer } = admitted;
+    let route = &worker.plan.routes[route];
+    let upstream = match route.action {
+        Action::Ok => {
+            ticket.answered(200);
+            ticket.end(Ending::Complete);
+            return answer::ok();
+        }
+        Action::Upstream(upstream) => upstream,
+        Action::Rollout(rollout) => {
+            let (side, upstream) = choose(worker, rollout, client, &parts.headers);
+            ticket.on_side(rollout, side);
+            upstream
+        }
+    };
+    let admission = match breaker::admit(worker, upstream, started) {
+        Ok(admission) => admission,
+        Err(retry_after) => {
+            ticket.answered(503);
+            ticket.end(Ending::ShortCircuited);
+            return answer::short_circuited(limit::ceil_s(retry_after).max(1));
+        }
+    };
+    let target = admission.target;
+    ticket.admitted(admission);
+    parts.uri = rewritten(&parts.uri, prefix, route.rewrite.as_deref());
+    forward(worker, &worker.plan.upstreams[upstream], target, Outgoing { parts, body, peer }, ticket).await
+}
+
+fn limit(
+    worker: &Worker,
+    at: usize,
+    client: IpAddr,
+    parts: &request::Parts,
+    now: Timestamp,
+) -> Option<Decision> {
+    let route = &worker.plan.routes[at];
+    if route.limits.is_empty() {
+        return None;
+    }
+    let key = client::key(&route.key, client, &parts.headers);
+    let decision = route.limiter.check(&key, now)?;
+    let counters = &worker.shard.routes[at];
+    counters.fullest.note(&key, decision.quota, decision.used());
+    if !decision.allowed {
+        counters.limited.add();
+        worker.limit_reached(at, &key, decision.quota);
+        if !worker.is_silent() {
+            let fields = [
+                ("client_ip", Value::Display(&client as &dyn std::fmt::Display)),
+                ("route", Value::Text(&route.path)),
+                ("limit", Value::Display(&decision.quota)),
+                (
+                    "retry_after_ms",
+                    Value::Micros(u64::try_from(decision.retry_after.as_micros()).unwrap_or(u64::MAX)),
+                ),
+            ];
+            worker.log(&Line { level: Level::Warn, event: "rate_limit_exceeded", fields: &fields });
+        }
+    }
+    Some(decision)
+}
+
+/// Legacy for who asks for it by cookie; else as the rollout says.
+fn choose(worker: &Worker, rollout: usize, client: IpAddr, headers: &HeaderMap) -> (Side, usize) {
+    let rollout = &worker.plan.rollouts[rollout];
+    if is_pinned(headers) {
+        return (Side::Legacy, rollout.legacy());
+    }
+    match client::identity(client) {
+        IpAddr::V4(address) => rollout.choose(&address.octets()),
+        IpAddr::V6(address) => rollout.choose(&address.octets()),
+    }
+}
+
+fn is_pinned(headers: &HeaderMap) -> bool {
+    headers.get_all(header::COOKIE).iter().any(|cookies| {
+        cookies.as_bytes().split(|byte| *byte == b';').any(|cookie| {
+            let mut halves = cookie.trim_ascii().splitn(2, |byte| *byte == b'=');
+            halves.next() == Some(PIN_COOKIE.as_bytes()) && halves.next() == Some(PIN_LEGACY.as_bytes())
+        })
+    })
+}
+
+fn access(
+    worker: &Worker,
+    parts: &request::Parts,
+    id: &http::HeaderValue,
+    client: IpAddr,
+) -> Option<Box<Access>> {
+    (!worker.is_silent()).then(|| {
+        Box::new(Access {
+            id: id.clone(),
+            client,
+            method: parts.method.clone(),
+            // Without the query: it may hold what nobody should read in a log.
+            path: parts.uri.path().to_owned(),
+            trace: trace(&parts.headers),
+        })
+    })
+}
+
+/// The ids of a `traceparent` of version 00 (W3C Trace Context §3.2).
+fn trace(headers: &HeaderMap) -> Option<Trace> {
+    let text = headers.get("traceparent")?.to_str().ok()?;
+    let mut parts = text.split('-');
+    let (version, trace_id, span_id) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_id = |id: &str, length: usize| {
+        id.len() == length
+            && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+            && id.bytes().any(|byte| byte != b'0')
+    };
+    (version == "00" && is_id(trace_id, 32) && is_id(span_id, 16))
+        .then(|| Trace { trace_id: trace_id.to_owned(), span_id: span_id.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_the_whole_cookie_pins_to_legacy() {
+        let pinned = |cookies: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::COOKIE, HeaderValue::from_str(cookies).unwrap());
+            is_pinned(&headers)
+        };
+        assert!(pinned("rad_mode=legacy"));
+        assert!(pinned("a=b; rad_mode=legacy; c=d"));
+        assert!(!pinned("rad_mode=candidate"));
+        assert!(!pinned("x_rad_mode=legacy"));
+        assert!(!pinned("rad_mode=legacy2"));
+        assert!(!is_pinned(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_malformed_traceparent_is_ignored() {
+        let ids = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("traceparent", HeaderValue::from_static(text));
+            trace(&headers).map(|trace| trace.trace_id)
+        };
+        assert_eq!(
+            ids("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").as_deref(),
+            Some("0af7651916cd43dd8448eb211c80319c")
+        );
+        assert_eq!(ids("00-00000000000000000000000000000000-b7ad6b7169203331-01"), None);
+        assert_eq!(ids("00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), None);
+        assert_eq!(ids("nonsense"), None);
+    }
+}

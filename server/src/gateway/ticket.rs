@@ -1,0 +1,212 @@
+//! The account of one request that the limits let in: opened when it is, closed exactly once however it
+//! ends, even when its future is dropped because the client went away.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+use http::{HeaderValue, Method};
+use rad_resilience::{Outcome, Permit, Timestamp};
+
+use super::breaker::Admission;
+use super::connection::Connection;
+use super::worker::Worker;
+use crate::rollout::Side;
+use crate::telemetry::log::{Level, Line, Value};
+
+/// From here on a request is slow, or worse; microseconds.
+const SLOW_US: u64 = 3_000_000;
+const CRITICAL_US: u64 = 5_000_000;
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The answer went out whole; its status tells whether it was a success.
+    Complete,
+    /// The upstream was not reached, broke off, or took too long.
+    Broken,
+    /// No breaker let it through.
+    ShortCircuited,
+    /// The client went away first.
+    Abandoned,
+}
+
+/// What a log line says about a request; not collected when nothing is logged.
+#[derive(Debug)]
+pub struct Access {
+    pub id: HeaderValue,
+    pub client: IpAddr,
+    pub method: Method,
+    pub path: String,
+    /// From `traceparent`, if there is a valid one.
+    pub trace: Option<Trace>,
+}
+
+/// The ids of a W3C trace context.
+#[derive(Debug)]
+pub struct Trace {
+    pub trace_id: String,
+    pub span_id: String,
+}
+
+/// An open account.
+#[derive(Debug)]
+pub struct Ticket {
+    worker: Rc<Worker>,
+    route: usize,
+    side: Option<(usize, Side)>,
+    target: Option<usize>,
+    /// Given back at the end.
+    permit: Option<Permit>,
+    started: Timestamp,
+    status: u16,
+    access: Option<Box<Access>>,
+    is_open: bool,
+}
+
+impl Ticket {
+    pub fn open(worker: Rc<Worker>, route: usize, started: Timestamp, access: Option<Box<Access>>) -> Self {
+        let in_flight = &worker.shard.in_flight;
+        in_flight.store(in_flight.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        let (side, target, permit) = (None, None, None);
+        Self { worker, route, side, target, permit, started, status: 0, access, is_open: true }
+    }
+
+    /// The rollout chose a side.
+    pub fn on_side(&mut self, rollout: usize, side: Side) {
+        self.side = Some((rollout, side));
+    }
+
+    /// A breaker let it through to a target.
+    pub fn admitted(&mut self, admission: Admission) {
+        self.target = Some(admission.target);
+        self.permit = Some(admission.permit);
+    }
+
+    /// The upstream answered.
+    pub fn answered(&mut self, status: u16) {
+        self.status = status;
+    }
+
+    /// Returns the connection to the pool of the target.
+    pub fn give_back(&self, connection: Box<Connection>) {
+        if let Some(target) = self.target {
+            self.worker.pools[target].give_back(connection, self.worker.now());
+        }
+    }
+
+    /// Closes the account.
+    pub fn end(mut self, ending: Ending) {
+        self.close(ending);
+    }
+
+    fn close(&mut self, ending: Ending) {
+        self.is_open = false;
+        let worker = &self.worker;
+        let shard = &worker.shard;
+        shard.in_flight.store(shard.in_flight.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+        let now = worker.now();
+        let us = u64::try_from(now.since(self.started).as_micros()).unwrap_or(u64::MAX);
+        let failed = match ending {
+            Ending::Complete => self.status >= 500,
+            Ending::Broken => true,
+            // An abandoned request is no fault of the upstream, and no success of it either.
+            Ending::ShortCircuited | Ending::Abandoned => false,
+        };
+        let route = &shard.routes[self.route];
+        match ending {
+            Ending::ShortCircuited => route.short_circuited.add(),
+            _ if failed => route.failed.add(),
+            _ => route.answered.add(),
+        }
+        if ending != Ending::ShortCircuited {
+            route.durations.record(us);
+        }
+        if let Some(target) = self.target {
+            shard.targets[target].requests.add();
+            if failed {
+                shard.targets[target].failed.add();
+            }
+            if let Some((rollout, side)) = self.side {
+                let side = &shard.rollouts[rollout][side as usize];
+                side.requests.add();
+                side.durations.record(us);
+                if failed {
+                    side.failed.add();
+                }
+            }
+            if let Some(permit) = self.permit.take() {
+                let outcome = match ending {
+                    Ending::Abandoned => Outcome::Ignored,
+                    _ if failed => Outcome::Failure,
+                    // A target that says "too many requests" answers, but has not recovered.
+                    _ if self.status == 429 => Outcome::Ignored,
+                    _ => Outcome::Success,
+                };
+                let transition = worker.plan.targets[target].breaker.record(permit, outcome, now);
+                worker.announce(target, transition.as_ref());
+            }
+        }
+        if let Some(access) = self.access.take() {
+            self.log(&access, ending, failed, us);
+        }
+    }
+
+    fn log(&self, access: &Access, ending: Ending, failed: bool, us: u64) {
+        let worker = &self.worker;
+        let route = &worker.plan.routes[self.route];
+        let mut fields = Vec::with_capacity(16);
+        if let Ok(id) = access.id.to_str() {
+            fields.push(("request_id", Value::Text(id)));
+        }
+        if let Some(Trace { trace_id, span_id }) = &access.trace {
+            fields.push(("trace_id", Value::Text(trace_id)));
+            fields.push(("span_id", Value::Text(span_id)));
+        }
+        fields.push(("client_ip", Value::Display(&access.client)));
+        fields.push(("method", Value::Text(access.method.as_str())));
+        fields.push(("path", Value::Text(&access.path)));
+        fields.push(("route", Value::Text(&route.path)));
+        if let Some(target) = self.target {
+            fields.push(("upstream", Value::Text(&worker.plan.targets[target].name)));
+        }
+        if self.status != 0 {
+            fields.push(("status", Value::Count(u64::from(self.status))));
+        }
+        fields.push(("duration_ms", Value::Micros(us)));
+        let error = match ending {
+            Ending::Complete if failed => Some("the upstream answered with an error"),
+            Ending::Complete => None,
+            Ending::Broken => Some("the upstream did not answer"),
+            Ending::ShortCircuited => Some("the circuit breaker is open"),
+            Ending::Abandoned => Some("the client went away"),
+        };
+        let (level, event) = match error {
+            None => (Level::Info, "query_execute_success"),
+            Some(_) if ending == Ending::Abandoned => (Level::Info, "query_execute_error"),
+            Some(_) => (Level::Error, "query_execute_error"),
+        };
+        let common = fields.len();
+        fields.extend(error.map(|error| ("error", Value::Text(error))));
+        worker.log(&Line { level, event, fields: &fields });
+        fields.truncate(common);
+        if us > SLOW_US {
+            let (event, threshold_us, severity) = if us > CRITICAL_US {
+                ("performance_critical", CRITICAL_US, "critical")
+            } else {
+                ("performance_slow", SLOW_US, "warning")
+            };
+            fields.push(("threshold_ms", Value::Count(threshold_us / 1_000)));
+            fields.push(("severity", Value::Text(severity)));
+            worker.log(&Line { level: Level::Warn, event, fields: &fields });
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.is_open {
+            self.close(Ending::Abandoned);
+        }
+    }
+}

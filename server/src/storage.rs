@@ -1,0 +1,166 @@
+//! What survives a restart: SQLite, embedded.
+//!
+//! Write-ahead log and `synchronous=FULL`: when a change is acknowledged it is on the disk.
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rad_model::Share;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::rollout::Seed;
+
+/// Migrations, in order; `user_version` counts those that have been applied. Never change one that has
+/// been released: add another.
+const MIGRATIONS: &[&str] = &["CREATE TABLE rollout (
+        name TEXT PRIMARY KEY,
+        seed INTEGER NOT NULL,
+        configured_basis_points INTEGER NOT NULL,
+        basis_points INTEGER NOT NULL
+    ) STRICT"];
+
+/// Why something could not be stored or read.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    #[error("the database cannot be used: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("the database is of a newer version of this program (schema {found}, known up to {known})")]
+    TooNew { found: i64, known: usize },
+}
+
+/// The database.
+#[derive(Debug)]
+pub struct Storage {
+    connection: Mutex<Connection>,
+}
+
+/// A rollout as it was last left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredRollout {
+    pub seed: Seed,
+    pub share: Share,
+}
+
+impl Storage {
+    /// Opens the database at `path`, makes it if it does not exist, and brings it up to date.
+    ///
+    /// # Errors
+    /// If it cannot be read or written, or is of a newer version.
+    pub fn open(path: &Path) -> Result<Self, StorageError> {
+        let mut connection = Connection::open(path)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.busy_timeout(std::time::Duration::from_secs(2))?;
+        let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        let known = MIGRATIONS.len();
+        let applied = usize::try_from(found).unwrap_or(usize::MAX);
+        if applied > known {
+            return Err(StorageError::TooNew { found, known });
+        }
+        let transaction = connection.transaction()?;
+        for migration in &MIGRATIONS[applied..] {
+            transaction.execute_batch(migration)?;
+        }
+        transaction.pragma_update(None, "user_version", i64::try_from(known).unwrap_or(i64::MAX))?;
+        transaction.commit()?;
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    /// The rollout as it was last left. At its first start, and whenever the share in the configuration
+    /// has been edited since, it has that share; the seed is drawn once.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn rollout(&self, name: &str, configured: Share) -> Result<StoredRollout, StorageError> {
+        let connection = self.lock();
+        let known = connection
+            .query_row(
+                "SELECT seed, configured_basis_points, basis_points FROM rollout WHERE name = ?1",
+                [name],
+                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, u16>(1)?, row.get::<_, u16>(2)?)),
+            )
+            .optional()?;
+        let points = configured.basis_points();
+        if let Some((seed, before, now)) = known.filter(|(_, before, _)| *before == points) {
+            let share = Share::from_basis_points(now).unwrap_or(configured);
+            debug_assert_eq!(before, points);
+            return Ok(StoredRollout { seed: Seed::new(seed.cast_unsigned()), share });
+        }
+        let seed = match known {
+            Some((seed, ..)) => seed,
+            None => connection.query_row("SELECT random()", [], |row| row.get(0))?,
+        };
+        connection.execute(
+            "INSERT INTO rollout (name, seed, configured_basis_points, basis_points) VALUES (?1, ?2, ?3, ?3)
+             ON CONFLICT (name) DO UPDATE SET configured_basis_points = ?3, basis_points = ?3",
+            params![name, seed, points],
+        )?;
+        Ok(StoredRollout { seed: Seed::new(seed.cast_unsigned()), share: configured })
+    }
+
+    /// Remembers a rollout's share.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn save_share(&self, name: &str, share: Share) -> Result<(), StorageError> {
+        let updated = self.lock().execute(
+            "UPDATE rollout SET basis_points = ?2 WHERE name = ?1",
+            params![name, share.basis_points()],
+        )?;
+        if updated == 0 { Err(rusqlite::Error::QueryReturnedNoRows.into()) } else { Ok(()) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn share(percent: f64) -> Share {
+        Share::from_percent(percent).unwrap()
+    }
+
+    #[test]
+    fn a_share_survives_a_restart_and_the_seed_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        let first = Storage::open(&path).unwrap();
+        let stored = first.rollout("search", share(10.0)).unwrap();
+        assert_eq!(stored.share, share(10.0));
+        first.save_share("search", share(25.0)).unwrap();
+        drop(first);
+        let again = Storage::open(&path).unwrap().rollout("search", share(10.0)).unwrap();
+        assert_eq!(again, StoredRollout { seed: stored.seed, share: share(25.0) });
+    }
+
+    #[test]
+    fn an_edited_configuration_wins_over_what_was_stored() {
+        let storage = Storage::open(Path::new(":memory:")).unwrap();
+        let seed = storage.rollout("search", share(10.0)).unwrap().seed;
+        storage.save_share("search", share(100.0)).unwrap();
+        assert_eq!(storage.rollout("search", share(5.0)).unwrap(), StoredRollout { seed, share: share(5.0) });
+    }
+
+    #[test]
+    fn a_database_of_a_newer_version_is_refused_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        assert!(matches!(Storage::open(&path), Err(StorageError::TooNew { found: 99, .. })));
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        std::fs::write(
+            &path,
+            "this is a text, and by far too long to be the head of a database file".repeat(50),
+        )
+        .unwrap();
+        assert!(Storage::open(&path).is_err());
+    }
+}

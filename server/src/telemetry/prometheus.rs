@@ -1,0 +1,203 @@
+//! The registry in the text format of OpenMetrics, which Prometheus scrapes.
+
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use super::histogram::Counts;
+use super::journal::Journal;
+use super::registry::{Registry, SideTotals};
+use crate::gateway::Plan;
+
+/// Upper bounds of the duration buckets, microseconds.
+const BOUNDS_US: [u64; 14] = [
+    500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
+    10_000_000, 30_000_000,
+];
+
+/// Renders the registry for a scrape.
+#[derive(Debug)]
+pub struct Exporter {
+    registry: prometheus_client::registry::Registry,
+}
+
+/// What the content of a scrape is called.
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+impl Exporter {
+    #[must_use]
+    pub fn new(plan: Arc<Plan>, registry: Arc<Registry>, journal: Arc<Journal>) -> Self {
+        let mut exported = prometheus_client::registry::Registry::with_prefix("rad");
+        exported.register_collector(Box::new(Counters { plan, registry, journal }));
+        Self { registry: exported }
+    }
+
+    /// The text of a scrape.
+    ///
+    /// # Errors
+    /// None in practice: writing into a string does not fail.
+    pub fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+#[derive(Debug)]
+struct Counters {
+    plan: Arc<Plan>,
+    registry: Arc<Registry>,
+    journal: Arc<Journal>,
+}
+
+impl Collector for Counters {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let totals = self.registry.totals();
+        let snapshot = self.journal.snapshot();
+        let topology = &snapshot.topology;
+
+        let mut requests = encoder.encode_descriptor(
+            "requests",
+            "Requests by route and by how they ended",
+            None,
+            MetricType::Counter,
+        )?;
+        for (route, now) in topology.routes.iter().zip(&totals.routes) {
+            let outcomes = [
+                ("answered", now.answered),
+                ("limited", now.limited),
+                ("short_circuited", now.short_circuited),
+                ("failed", now.failed),
+            ];
+            for (outcome, count) in outcomes {
+                family(
+                    &mut requests,
+                    &[("route", &route.path), ("outcome", outcome)],
+                    ConstCounter::new(count),
+                )?;
+            }
+        }
+        family(
+            &mut requests,
+            &[("route", ""), ("outcome", "unmatched")],
+            ConstCounter::new(totals.unmatched),
+        )?;
+
+        let mut durations = encoder.encode_descriptor(
+            "request_duration_seconds",
+            "Time from the head of a request to the end of its answer, of answered and failed ones",
+            None,
+            MetricType::Histogram,
+        )?;
+        for (route, now) in topology.routes.iter().zip(&totals.routes) {
+            family(&mut durations, &[("route", &route.path)], Durations(&now.durations))?;
+        }
+
+        let targets = || topology.breakers.iter().zip(&totals.targets);
+        let mut counted = |name: &str, help: &str, value: fn(&super::registry::TargetTotals) -> u64| {
+            let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            targets().try_for_each(|(breaker, now)| {
+                family(&mut metric, &[("breaker", &breaker.name)], ConstCounter::new(value(now)))
+            })
+        };
+        counted("target_requests", "Requests that reached a target", |target| target.requests)?;
+        counted("target_failures", "Requests that failed at a target", |target| target.failed)?;
+        counted("breaker_rejections", "Requests rejected by an open breaker", |target| target.rejected)?;
+
+        let mut trips = encoder.encode_descriptor(
+            "breaker_trips",
+            "Times that a breaker opened",
+            None,
+            MetricType::Counter,
+        )?;
+        for target in &self.plan.targets {
+            family(&mut trips, &[("breaker", &target.name)], ConstCounter::new(target.trips()))?;
+        }
+
+        if let Some(now) = &snapshot.now {
+            let mut states = encoder.encode_descriptor(
+                "breaker_state",
+                "0 closed, 1 open, 2 half-open",
+                None,
+                MetricType::Gauge,
+            )?;
+            for (breaker, tick) in topology.breakers.iter().zip(&now.breakers) {
+                family(&mut states, &[("breaker", &breaker.name)], ConstGauge::new(tick.state as i64))?;
+            }
+            let mut shares = encoder.encode_descriptor(
+                "rollout_candidate_ratio",
+                "Share of traffic that goes to the candidate, 0 to 1",
+                None,
+                MetricType::Gauge,
+            )?;
+            for (rollout, tick) in topology.rollouts.iter().zip(&now.rollouts) {
+                let share = tick.candidate_share.percent() / 100.0;
+                family(&mut shares, &[("rollout", &rollout.name)], ConstGauge::new(share))?;
+            }
+        }
+
+        let mut sides = |name: &str, help: &str, value: fn(&SideTotals) -> u64| {
+            let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            topology.rollouts.iter().zip(&totals.rollouts).try_for_each(|(rollout, [legacy, candidate])| {
+                [("legacy", legacy), ("candidate", candidate)].into_iter().try_for_each(|(side, now)| {
+                    family(
+                        &mut metric,
+                        &[("rollout", &rollout.name), ("side", side)],
+                        ConstCounter::new(value(now)),
+                    )
+                })
+            })
+        };
+        sides("rollout_requests", "Requests that reached a side of a rollout", |side| side.requests)?;
+        sides("rollout_failures", "Requests that failed at a side of a rollout", |side| side.failed)?;
+
+        let in_flight =
+            encoder.encode_descriptor("requests_in_flight", "Requests under way", None, MetricType::Gauge)?;
+        ConstGauge::new(totals.in_flight).encode(in_flight)?;
+        let lost = encoder.encode_descriptor(
+            "log_lines_lost",
+            "Log lines thrown away because their reader was too slow",
+            None,
+            MetricType::Counter,
+        )?;
+        ConstCounter::new(totals.log_lines_lost).encode(lost)?;
+        Ok(())
+    }
+}
+
+fn family(metric: &mut MetricEncoder, labels: &[(&str, &str)], value: impl EncodeMetric) -> fmt::Result {
+    value.encode(metric.encode_family(&labels)?)
+}
+
+struct Durations<'a>(&'a Counts);
+
+impl EncodeMetric for Durations<'_> {
+    fn encode(&self, mut encoder: MetricEncoder) -> Result<(), fmt::Error> {
+        let mut below = 0;
+        let mut buckets = Vec::with_capacity(BOUNDS_US.len() + 1);
+        for bound in BOUNDS_US {
+            let up_to = self.0.at_most(bound);
+            buckets.push((seconds(bound), up_to - below));
+            below = up_to;
+        }
+        let total = self.0.total();
+        buckets.push((f64::MAX, total - below));
+        encoder.encode_histogram::<NoLabelSet>(seconds(self.0.sum_us()), total, &buckets, None)
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Histogram
+    }
+}
+
+// Sums are far below 2^52 µs (140 years).
+#[allow(clippy::cast_precision_loss)]
+fn seconds(us: u64) -> f64 {
+    us as f64 / 1_000_000.0
+}

@@ -1,0 +1,123 @@
+//! `GET /api/metrics`: the counters since the start or the last reset.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rad_model::metrics::{
+    BreakerMetrics, Counts as Summary, Metrics, RolloutMetrics, RouteMetrics, WebSocketMetrics,
+};
+
+use super::histogram::Counts;
+use super::journal::Journal;
+use super::registry::{Registry, RouteTotals, Totals};
+use super::unix_ms;
+use crate::gateway::Plan;
+
+/// Reads the registry for people. A reset moves the baseline here; the counters themselves, which
+/// Prometheus reads, only grow.
+#[derive(Debug)]
+pub struct Report {
+    plan: Arc<Plan>,
+    registry: Arc<Registry>,
+    journal: Arc<Journal>,
+    baseline: Mutex<(u64, Totals)>,
+}
+
+impl Report {
+    #[must_use]
+    pub fn new(plan: Arc<Plan>, registry: Arc<Registry>, journal: Arc<Journal>) -> Self {
+        let baseline = Mutex::new((unix_ms(), registry.totals()));
+        Self { plan, registry, journal, baseline }
+    }
+
+    /// Starts counting anew; returns the moment, milliseconds since 1970.
+    pub fn reset(&self) -> u64 {
+        let now = unix_ms();
+        *self.baseline.lock().unwrap_or_else(PoisonError::into_inner) = (now, self.registry.totals());
+        now
+    }
+
+    /// The counters and how things stand.
+    #[must_use]
+    pub fn metrics(&self, websocket: WebSocketMetrics) -> Metrics {
+        let (since_ms, before) = self.baseline.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let totals = self.registry.totals();
+        let snapshot = self.journal.snapshot();
+        let empty = RouteTotals::default();
+        let mut all = RouteTotals::default();
+        let routes = snapshot
+            .topology
+            .routes
+            .iter()
+            .enumerate()
+            .filter_map(|(at, route)| {
+                let now = totals.routes.get(at)?;
+                let since = difference(now, before.routes.get(at).unwrap_or(&empty));
+                all.answered += since.answered;
+                all.limited += since.limited;
+                all.short_circuited += since.short_circuited;
+                all.failed += since.failed;
+                all.durations.add(&since.durations);
+                Some(RouteMetrics {
+                    path: route.path.clone(),
+                    limits: route.limits.clone(),
+                    counts: summary(&since, 0),
+                })
+            })
+            .collect();
+        let now = snapshot.now.as_ref();
+        let breakers = snapshot.topology.breakers.iter().enumerate().map(|(at, breaker)| BreakerMetrics {
+            name: breaker.name.clone(),
+            trips: self.plan.targets.get(at).map_or(0, |target| target.trips()),
+            now: now.and_then(|tick| tick.breakers.get(at)).cloned().unwrap_or_default(),
+        });
+        let rollouts = snapshot.topology.rollouts.iter().enumerate().map(|(at, rollout)| RolloutMetrics {
+            name: rollout.name.clone(),
+            now: now.and_then(|tick| tick.rollouts.get(at)).cloned().unwrap_or_default(),
+        });
+        Metrics {
+            epoch: self.journal.epoch().to_owned(),
+            at_ms: unix_ms(),
+            since_ms,
+            totals: summary(&all, totals.unmatched.saturating_sub(before.unmatched)),
+            routes,
+            breakers: breakers.collect(),
+            rollouts: rollouts.collect(),
+            websocket,
+            live: None,
+        }
+    }
+}
+
+fn difference(now: &RouteTotals, then: &RouteTotals) -> RouteTotals {
+    RouteTotals {
+        answered: now.answered.saturating_sub(then.answered),
+        limited: now.limited.saturating_sub(then.limited),
+        short_circuited: now.short_circuited.saturating_sub(then.short_circuited),
+        failed: now.failed.saturating_sub(then.failed),
+        durations: now.durations.since(&then.durations),
+    }
+}
+
+fn summary(totals: &RouteTotals, unmatched: u64) -> Summary {
+    let let_in = totals.answered + totals.short_circuited + totals.failed;
+    // Counts are far below 2^52.
+    #[allow(clippy::cast_precision_loss)]
+    let success_rate = (let_in > 0).then(|| totals.answered as f64 / let_in as f64);
+    let ms = |q| millis(&totals.durations, q);
+    Summary {
+        requests: let_in + totals.limited + unmatched,
+        answered: totals.answered,
+        limited: totals.limited,
+        short_circuited: totals.short_circuited,
+        failed: totals.failed,
+        unmatched,
+        success_rate,
+        p50_ms: ms(0.5),
+        p90_ms: ms(0.9),
+        p99_ms: ms(0.99),
+    }
+}
+
+fn millis(durations: &Counts, q: f64) -> f64 {
+    f64::from(durations.quantile_us(q)) / 1_000.0
+}

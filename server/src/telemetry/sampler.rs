@@ -1,0 +1,187 @@
+//! Once a second: sums the counters, compares with a second ago, and publishes the difference.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rad_model::{BreakerTick, LimitUse, RolloutTick, RouteTick, Share, SideTick, Tick};
+use rad_resilience::{Clock, SystemClock};
+
+use super::histogram::Counts;
+use super::journal::{INTERVAL_MS, Journal};
+use super::registry::{Registry, RouteTotals, SideTotals, Totals};
+use super::unix_ms;
+use crate::gateway::Plan;
+
+/// Turns counters into ticks.
+#[derive(Debug)]
+pub struct Sampler {
+    plan: Arc<Plan>,
+    registry: Arc<Registry>,
+    journal: Arc<Journal>,
+    clock: SystemClock,
+    before: Totals,
+    /// For each rollout its share, and the totals of both sides when it was last changed.
+    since_change: Vec<(Share, [SideTotals; 2])>,
+}
+
+impl Sampler {
+    #[must_use]
+    pub fn new(plan: Arc<Plan>, registry: Arc<Registry>, journal: Arc<Journal>, clock: SystemClock) -> Self {
+        let before = registry.totals();
+        let since_change = plan
+            .rollouts
+            .iter()
+            .zip(&before.rollouts)
+            .map(|(rollout, totals)| (rollout.share(), totals.clone()))
+            .collect();
+        Self { plan, registry, journal, clock, before, since_change }
+    }
+
+    /// Samples once an interval, forever.
+    pub async fn run(mut self) {
+        let mut interval = tokio::time::interval(Duration::from_millis(u64::from(INTERVAL_MS)));
+        // After a stall the next tick is late, not two at once.
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        interval.tick().await;
+        loop {
+            interval.tick().await;
+            self.sample();
+        }
+    }
+
+    /// Publishes what happened since the last call.
+    pub fn sample(&mut self) {
+        let now = self.clock.now();
+        for (position, target) in self.plan.targets.iter().enumerate() {
+            if let Some(transition) = target.breaker.expire(now) {
+                self.plan.announce(position, &transition, &self.journal);
+            }
+        }
+        let totals = self.registry.totals();
+        let tick = self.tick(&totals);
+        self.before = totals;
+        self.journal.tick(tick);
+        for route in &self.plan.routes {
+            route.limiter.sweep(now);
+        }
+    }
+
+    fn tick(&mut self, totals: &Totals) -> Tick {
+        let mut durations = Counts::default();
+        let mut sums =
+            rad_model::Totals { in_flight: clamp_i64(totals.in_flight), ..rad_model::Totals::default() };
+        let mut routes = Vec::new();
+        for (at, (now, then)) in totals.routes.iter().zip(&self.before.routes).enumerate() {
+            let fullest = self.registry.shards().iter().filter_map(|shard| shard.routes[at].fullest.take());
+            let fullest = fullest.max_by(|a, b| a.share().total_cmp(&b.share()));
+            let (tick, spent) = route_tick(at, now, then, fullest);
+            sums.answered += clamp(now.answered - then.answered);
+            sums.limited += tick.limited;
+            sums.short_circuited += clamp(now.short_circuited - then.short_circuited);
+            sums.failed += clamp(now.failed - then.failed);
+            if let Some(spent) = &spent {
+                durations.add(spent);
+            }
+            if tick.requests > 0 || tick.fullest.is_some() {
+                routes.push(tick);
+            }
+        }
+        sums.unmatched = clamp(totals.unmatched - self.before.unmatched);
+        sums.p50_us = durations.quantile_us(0.5);
+        sums.p90_us = durations.quantile_us(0.9);
+        sums.p99_us = durations.quantile_us(0.99);
+        sums.dashboards = self.journal.listeners();
+        Tick {
+            seq: 0,
+            at_ms: unix_ms(),
+            totals: sums,
+            routes,
+            breakers: self.breakers(totals),
+            rollouts: self.rollouts(totals),
+        }
+    }
+
+    fn breakers(&self, totals: &Totals) -> Vec<BreakerTick> {
+        let now = self.clock.now();
+        let at_ms = unix_ms();
+        self.plan
+            .targets
+            .iter()
+            .zip(totals.targets.iter().zip(&self.before.targets))
+            .map(|(target, (after, before))| {
+                let status = target.breaker.status(now);
+                BreakerTick {
+                    state: status.state,
+                    failures: status.failures,
+                    successes: status.successes,
+                    next_ms: status.next.map(millis),
+                    since_ms: at_ms.saturating_sub(millis(status.since)),
+                    requests: clamp(after.requests - before.requests),
+                    failed: clamp(after.failed - before.failed),
+                    rejected: clamp(after.rejected - before.rejected),
+                }
+            })
+            .collect()
+    }
+
+    fn rollouts(&mut self, totals: &Totals) -> Vec<RolloutTick> {
+        let sides = totals.rollouts.iter().zip(&self.before.rollouts);
+        self.plan
+            .rollouts
+            .iter()
+            .zip(sides)
+            .zip(&mut self.since_change)
+            .map(|((rollout, (after, before)), (known, start))| {
+                let share = rollout.share();
+                if share != *known {
+                    (*known, *start) = (share, before.clone());
+                }
+                let side = |at: usize| side_tick(&after[at], &before[at], &start[at]);
+                RolloutTick { candidate_share: share, legacy: side(0), candidate: side(1) }
+            })
+            .collect()
+    }
+}
+
+fn route_tick(
+    at: usize,
+    now: &RouteTotals,
+    then: &RouteTotals,
+    fullest: Option<LimitUse>,
+) -> (RouteTick, Option<Counts>) {
+    let requests =
+        |totals: &RouteTotals| totals.answered + totals.limited + totals.short_circuited + totals.failed;
+    let requests = clamp(requests(now) - requests(then));
+    let spent = (requests > 0).then(|| now.durations.since(&then.durations));
+    let tick = RouteTick {
+        route: u32::try_from(at).unwrap_or(u32::MAX),
+        requests,
+        limited: clamp(now.limited - then.limited),
+        failed: clamp(now.failed - then.failed) + clamp(now.short_circuited - then.short_circuited),
+        p99_us: spent.as_ref().map_or(0, |spent| spent.quantile_us(0.99)),
+        fullest,
+    };
+    (tick, spent)
+}
+
+fn side_tick(now: &SideTotals, then: &SideTotals, start: &SideTotals) -> SideTick {
+    SideTick {
+        requests: clamp(now.requests - then.requests),
+        failed: clamp(now.failed - then.failed),
+        p99_us: now.durations.since(&then.durations).quantile_us(0.99),
+        total_requests: now.requests - start.requests,
+        total_failed: now.failed - start.failed,
+    }
+}
+
+fn clamp(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn clamp_i64(count: i64) -> u32 {
+    u32::try_from(count.max(0)).unwrap_or(u32::MAX)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
