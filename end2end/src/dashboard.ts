@@ -46,18 +46,31 @@ export async function expectLive(page: Page): Promise<void> {
   await expect.poll(async () => (await status(page)).state, { timeout: 15_000 }).toBe("connected");
 }
 
-/** How many points a chart has, and when its last one was. */
-export async function points(page: Page, chart: ChartName): Promise<{ count: number; lastMs: number }> {
-  const svg = page.getByTestId(`chart-${chart}`);
-  return {
-    count: Number(await svg.getAttribute("data-points")),
-    lastMs: Number(await svg.getAttribute("data-last-ms")),
-  };
+/** What a chart shows. */
+export interface Drawn {
+  /** One a second. */
+  count: number;
+  /** When the last one was. */
+  lastMs: number;
+  /** Pieces that the longest line is made of: each further one is a gap. */
+  pieces: number;
+}
+
+export function drawn(page: Page, chart: ChartName): Promise<Drawn> {
+  return page.getByTestId(`chart-${chart}`).evaluate((svg) => {
+    const lines = [...svg.querySelectorAll("path.line")].map((path) => path.getAttribute("d") ?? "");
+    const longest = lines.reduce((long, line) => (line.length > long.length ? line : long), "");
+    return {
+      count: Number(svg.getAttribute("data-points")),
+      lastMs: Number(svg.getAttribute("data-last-ms")),
+      pieces: longest.split("M").length - 1,
+    };
+  });
 }
 
 /** Waits until a chart has moved on from `lastMs`. */
 export async function expectMoved(page: Page, chart: ChartName, lastMs: number, timeout = 10_000) {
-  await expect.poll(async () => (await points(page, chart)).lastMs, { timeout }).toBeGreaterThan(lastMs);
+  await expect.poll(async () => (await drawn(page, chart)).lastMs, { timeout }).toBeGreaterThan(lastMs);
 }
 
 /** The row of a breaker; its attribute `data-state` is the state. */

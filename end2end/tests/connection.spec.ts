@@ -1,5 +1,5 @@
 import { sample } from "../src/configuration";
-import { expectLive, expectMoved, openLive, points, status, type Status } from "../src/dashboard";
+import { drawn, expectLive, expectMoved, openLive, status, type Status } from "../src/dashboard";
 import { CONNECTION_LOST, expect, test } from "../src/test";
 import type { Page } from "@playwright/test";
 
@@ -53,7 +53,7 @@ test("a page outlives its server: it counts down, tries again, and resumes witho
   await expect(page.getByTestId("banner")).toBeHidden();
   const second = await status(page);
   expect(second.epoch).not.toBe(first.epoch);
-  const { lastMs } = await points(page, "traffic");
+  const { lastMs } = await drawn(page, "traffic");
   await expectMoved(page, "traffic", lastMs);
   expect(await page.evaluate(() => window.mark)).toBe("not loaded again");
 });
@@ -72,22 +72,23 @@ test("a cut wire leaves no gap in the charts", async ({ page, launch, wire }) =>
   const line = await wire(gateway.ports.console);
   await openLive(page, line.url);
   const { epoch } = await status(page);
-  const { lastMs: start } = await points(page, "traffic");
+  const { lastMs: start } = await drawn(page, "traffic");
   await expectMoved(page, "traffic", start);
-  const before = await points(page, "traffic");
+  const before = await drawn(page, "traffic");
 
   line.cut();
   await expect.poll(() => attempt(page), { timeout: 15_000 }).toBeGreaterThanOrEqual(3);
-  const during = await points(page, "traffic");
+  const during = await drawn(page, "traffic");
   line.restore();
   await page.getByTestId("retry-now").click();
   await expectLive(page);
   await expectMoved(page, "traffic", during.lastMs + 2_500);
-  const after = await points(page, "traffic");
+  const after = await drawn(page, "traffic");
 
   expect((await status(page)).epoch).toBe(epoch);
   // One point a second, through the time without a connection too.
   expect(after.count - before.count).toBe(Math.round((after.lastMs - before.lastMs) / 1_000));
+  expect(after.pieces).toBe(1);
 });
 
 test("without the live connection the page says so, fades, and still acts", async ({ page, launch, wire }) => {
@@ -108,7 +109,7 @@ test("without the live connection the page says so, fades, and still acts", asyn
   line.restore();
   await page.getByTestId("retry-now").click();
   await expectLive(page);
-  await expect(page.getByTestId("tile-candidate")).toContainText("50");
+  await expect(page.getByTestId("tile-candidate")).toHaveText("50");
 });
 
 test("Retry now tries at once", async ({ page, launch, wire }) => {

@@ -1,7 +1,7 @@
 import type { Page } from "@playwright/test";
 
 import { sample, twoSides } from "../src/configuration";
-import { expectLive, expectMoved, open, openLive, points, status } from "../src/dashboard";
+import { drawn, expectLive, expectMoved, open, openLive, status } from "../src/dashboard";
 import { expect, test } from "../src/test";
 
 /** Polling comes every ten seconds. */
@@ -24,18 +24,18 @@ test("the kill switch closes the socket, survives a reload, and the page still u
   await page.getByTestId("kill-switch").click();
   await closed;
   await expect.poll(async () => (await status(page)).mode).toBe("legacy");
-  await expect(page.getByText(/legacy mode/i).first()).toBeVisible();
+  await expect(page.getByTestId("legacy-badge")).toBeVisible();
 
   const sockets = countSockets(page);
   await page.reload();
   await page.waitForFunction(() => window.RadMonitor !== undefined);
   expect(await status(page)).toMatchObject({ mode: "legacy", state: "polling" });
-  await expect(page.getByText(/legacy mode/i).first()).toBeVisible();
+  await expect(page.getByTestId("legacy-badge")).toBeVisible();
 
   const polled = page.waitForResponse((response) => response.url().includes("/api/metrics"), {
     timeout: A_POLL_MS,
   });
-  const { lastMs } = await points(page, "traffic");
+  const { lastMs } = await drawn(page, "traffic");
   await expectMoved(page, "traffic", lastMs, A_POLL_MS);
   expect((await polled).ok()).toBe(true);
   expect(sockets()).toBe(0);
@@ -64,19 +64,20 @@ test("window.RadMonitor disables, enables and tells how things stand", async ({ 
 test("a page in legacy mode has no gap once it is live again", async ({ page, launch }) => {
   const gateway = await launch(sample());
   await openLive(page, gateway.console);
-  const { lastMs: start } = await points(page, "traffic");
+  const { lastMs: start } = await drawn(page, "traffic");
   await expectMoved(page, "traffic", start);
-  const before = await points(page, "traffic");
+  const before = await drawn(page, "traffic");
 
   await page.getByTestId("kill-switch").click();
   await expectMoved(page, "traffic", before.lastMs + 3_000, A_POLL_MS);
   await page.getByTestId("kill-switch").click();
   await expectLive(page);
-  const resumed = await points(page, "traffic");
+  const resumed = await drawn(page, "traffic");
   await expectMoved(page, "traffic", resumed.lastMs + 1_500);
 
-  const after = await points(page, "traffic");
+  const after = await drawn(page, "traffic");
   expect(after.count - before.count).toBe(Math.round((after.lastMs - before.lastMs) / 1_000));
+  expect(after.pieces).toBe(1);
 });
 
 test("the kill switch sends this browser's requests to legacy", async ({ page, launch, upstream }) => {
