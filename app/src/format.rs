@@ -41,6 +41,12 @@ pub fn rate(value: f64) -> String {
     }
 }
 
+/// A number on a scale: with a decimal only where it has one.
+#[must_use]
+pub fn plain(value: f64) -> String {
+    fixed(value, u32::from((value - value.round()).abs() > 0.01))
+}
+
 /// A share of 0 to 1 in percent: `99.46`. Never rounded up to a `100` that it is not.
 #[must_use]
 pub fn percent(share: f64) -> String {

@@ -1,5 +1,8 @@
 //! The WebAssembly entry point: takes over the page that the server has drawn.
 
+// Views are deeply nested types.
+#![recursion_limit = "256"]
+
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// Called by the script in the page's head.

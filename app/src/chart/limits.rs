@@ -1,7 +1,9 @@
 //! How full the fullest limit is, and how many requests limits reject.
 
+use std::ops::Range;
+
 use super::drawing::{Drawing, Label, Layer, Series, Spec, labels};
-use super::past::{Past, entry};
+use super::past::{Past, mean};
 use super::path;
 use super::scale::Scale;
 use crate::format;
@@ -22,18 +24,19 @@ const FULL: Scale = Scale { low: 0.0, high: 1_000.0, step: 500.0 };
 
 fn draw(past: &Past<'_>) -> Drawing {
     let history = past.history;
-    let rejected = |at| past.rate(entry(&history.limited, at));
-    let highest = (past.from..history.len()).map(rejected).fold(0.0, f64::max);
+    let steps = past.steps();
+    let rejected = |step: Range<usize>| past.rate(mean(&history.limited, step));
+    let highest = steps.iter().map(|step| rejected(step.clone())).fold(0.0, f64::max);
     let scale = Scale::from_zero(highest, 2, 1.0);
     let height = f64::from(LIMITS.height);
-    let bars = past.runs(|at| Some(rejected(at)), scale);
+    let bars = past.runs(&steps, |step| Some(rejected(step)), scale);
     let layer = if highest > 0.0 {
         Layer { area: path::area(&bars, &path::floor(&bars), height), line: path::line(&bars, height) }
     } else {
         Layer::default()
     };
-    let usage = past.runs(|at| history.limit_use.get(at).map(|permille| f64::from(*permille)), FULL);
-    let mut right: Vec<Label> = if highest > 0.0 { labels(scale, format::rate) } else { vec![] };
+    let usage = past.runs(&steps, |step| fullest(past, step).map(f64::from), FULL);
+    let mut right: Vec<Label> = if highest > 0.0 { labels(scale, format::plain) } else { vec![] };
     if let Some(top) = right.last_mut() {
         top.text.push_str("/s");
     }
@@ -51,13 +54,16 @@ fn draw(past: &Past<'_>) -> Drawing {
     }
 }
 
+fn fullest(past: &Past<'_>, step: Range<usize>) -> Option<u16> {
+    past.history.limit_use.get(step).unwrap_or_default().iter().copied().max()
+}
+
 fn read(past: &Past<'_>, at: Option<usize>) -> Vec<String> {
-    let history = past.history;
-    let rejected = match at {
-        Some(at) => past.rate(entry(&history.limited, at)),
-        None => past.mean_rate(&history.limited),
+    let last = past.history.len().saturating_sub(1)..past.history.len();
+    let (rejected, used) = match at.map(|at| past.step_of(at)) {
+        Some(step) => (mean(&past.history.limited, step.clone()), fullest(past, step)),
+        None => (mean(&past.history.limited, past.latest()), fullest(past, last)),
     };
-    let used = at.map_or(history.limit_use.last(), |at| history.limit_use.get(at));
     let used = used.map_or("–".to_owned(), |permille| format!("{} %", permille / 10));
-    vec![format!("{}/s", format::rate(rejected)), used]
+    vec![format!("{}/s", format::rate(past.rate(rejected))), used]
 }

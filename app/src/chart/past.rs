@@ -1,5 +1,7 @@
 //! The part of the history that is on the page, and the figures derived from it.
 
+use std::ops::Range;
+
 use rad_model::{History, Snapshot};
 
 use super::path::{self, Point, Runs};
@@ -10,6 +12,10 @@ use crate::format::approximate;
 /// Figures of a single second jump too much to be read: tiles and legends show the mean of so many.
 pub const MEAN_MS: u64 = 10_000;
 
+/// Spans longer than this are drawn in steps of several intervals.
+const LONG_MS: u64 = 300_000;
+const STEP_MS: u64 = 5_000;
+
 /// The intervals of the history from `from` on.
 #[derive(Clone, Copy, Debug)]
 pub struct Past<'a> {
@@ -18,6 +24,7 @@ pub struct Past<'a> {
     pub span: Span,
     pub from: usize,
     interval_ms: u64,
+    step_ms: u64,
 }
 
 impl<'a> Past<'a> {
@@ -28,7 +35,8 @@ impl<'a> Past<'a> {
         let span = Span::until(board.at_ms(), length_ms);
         let from = history.at_ms.iter().position(|at| *at >= span.left_ms).unwrap_or(history.len());
         let interval_ms = u64::from(board.interval_ms.max(1));
-        Self { history, snapshot: &board.snapshot, span, from, interval_ms }
+        let step_ms = if length_ms > LONG_MS { STEP_MS.max(interval_ms) } else { 1 };
+        Self { history, snapshot: &board.snapshot, span, from, interval_ms, step_ms }
     }
 
     /// How many intervals are shown.
@@ -47,13 +55,13 @@ impl<'a> Past<'a> {
 
     /// A count of one interval as a rate per second.
     #[must_use]
-    pub fn rate(&self, count: u32) -> f64 {
-        f64::from(count) * 1_000.0 / approximate(self.interval_ms)
+    pub fn rate(&self, count: f64) -> f64 {
+        count * 1_000.0 / approximate(self.interval_ms)
     }
 
     /// The latest intervals, over which means are taken.
     #[must_use]
-    pub fn latest(&self) -> std::ops::Range<usize> {
+    pub fn latest(&self) -> Range<usize> {
         let count = usize::try_from(MEAN_MS.div_ceil(self.interval_ms)).unwrap_or(1);
         self.history.len().saturating_sub(count)..self.history.len()
     }
@@ -61,17 +69,14 @@ impl<'a> Past<'a> {
     /// The mean rate of a column in the latest intervals.
     #[must_use]
     pub fn mean_rate(&self, column: &[u32]) -> f64 {
-        let latest = column.get(self.latest()).unwrap_or_default();
-        let sum: f64 = latest.iter().map(|count| self.rate(*count)).sum();
-        if latest.is_empty() { 0.0 } else { sum / approximate(latest.len() as u64) }
+        self.rate(mean(column, self.latest()))
     }
 
-    /// The mean of a column of durations in the latest intervals, leaving out those without a request.
+    /// The mean of a column of durations, leaving out intervals without a request.
     #[must_use]
-    pub fn mean_duration(&self, column: &[u32]) -> Option<f64> {
-        let latest = column.get(self.latest()).unwrap_or_default();
-        let (sum, count) =
-            latest.iter().filter(|us| **us > 0).fold((0.0, 0_u32), |(s, n), us| (s + f64::from(*us), n + 1));
+    pub fn mean_duration(&self, column: &[u32], step: Range<usize>) -> Option<f64> {
+        let known = column.get(step).unwrap_or_default().iter().filter(|us| **us > 0);
+        let (sum, count) = known.fold((0.0, 0_u32), |(sum, count), us| (sum + f64::from(*us), count + 1));
         (count > 0).then(|| sum / f64::from(count))
     }
 
@@ -89,13 +94,65 @@ impl<'a> Past<'a> {
         (all > 0).then(|| approximate(answered) / approximate(all))
     }
 
+    /// What a chart draws as one point each: single intervals, or in a long span five seconds together, so
+    /// that a line can be followed by eye. A gap in time ends a step.
+    #[must_use]
+    pub fn steps(&self) -> Vec<Range<usize>> {
+        let width = self.step_ms;
+        let mut steps: Vec<Range<usize>> = vec![];
+        let times = &self.history.at_ms;
+        for at in self.from..times.len() {
+            match steps.last_mut() {
+                Some(step)
+                    if times[step.start] / width == times[at] / width && !self.is_gap(step.end - 1, at) =>
+                {
+                    step.end = at + 1;
+                }
+                _ => steps.push(at..at + 1),
+            }
+        }
+        steps
+    }
+
+    /// The step that an interval is part of.
+    #[must_use]
+    pub fn step_of(&self, at: usize) -> Range<usize> {
+        self.steps().into_iter().find(|step| step.contains(&at)).unwrap_or(at..at + 1)
+    }
+
     /// A series on a scale, cut into runs at gaps.
     #[must_use]
-    pub fn runs(&self, value: impl Fn(usize) -> Option<f64>, scale: Scale) -> Runs {
-        let times = self.history.at_ms.iter().enumerate().skip(self.from);
-        let place = |at, value| Point { x: self.span.position(at), y: scale.position(value) };
-        path::runs(times.map(|(at, at_ms)| (*at_ms, value(at))), self.interval_ms * 5 / 2, place)
+    pub fn runs(
+        &self,
+        steps: &[Range<usize>],
+        value: impl Fn(Range<usize>) -> Option<f64>,
+        scale: Scale,
+    ) -> Runs {
+        let times = &self.history.at_ms;
+        let width = steps.iter().map(|step| times[step.end - 1] - times[step.start]).max().unwrap_or(0);
+        let gap_ms = (width + self.interval_ms) * 5 / 2;
+        let place = |at_ms, value| Point { x: self.span.position(at_ms), y: scale.position(value) };
+        let mut runs = Runs::new();
+        // Where intervals are missing the line breaks, however short the gap is beside a step.
+        for part in steps.chunk_by(|a, b| !self.is_gap(a.end - 1, b.start)) {
+            let series = part.iter().map(|step| (times[step.end - 1], value(step.clone())));
+            runs.extend(path::runs(series, gap_ms, place));
+        }
+        runs
     }
+
+    fn is_gap(&self, before: usize, after: usize) -> bool {
+        let times = &self.history.at_ms;
+        times[after].saturating_sub(times[before]) > self.interval_ms * 5 / 2
+    }
+}
+
+/// The mean of a column over some intervals.
+#[must_use]
+pub fn mean(column: &[u32], step: Range<usize>) -> f64 {
+    let part = column.get(step).unwrap_or_default();
+    let sum: f64 = part.iter().copied().map(f64::from).sum();
+    if part.is_empty() { 0.0 } else { sum / approximate(part.len() as u64) }
 }
 
 /// The entry of a column, 0 where there is none.
@@ -134,6 +191,27 @@ mod tests {
         let past = Past::new(&board, 60_000);
         assert_eq!(past.success(0), None);
         assert_eq!(past.success(1), Some(0.75));
+    }
+
+    #[test]
+    fn a_long_span_is_drawn_in_steps_of_five_seconds_that_stay_where_they_are() {
+        let board = board(&[1; 100], &[0; 100]);
+        assert_eq!(Past::new(&board, 60_000).steps().len(), 61);
+        let steps = Past::new(&board, 900_000).steps();
+        assert_eq!(steps[..3], [0..4, 4..9, 9..14]);
+    }
+
+    #[test]
+    fn a_gap_in_time_breaks_the_line_even_in_a_long_span() {
+        let mut board = board(&[1; 10], &[0; 10]);
+        for seq in 11..15 {
+            board.apply(&Frame::Tick(Tick { seq, at_ms: 3_000 + seq * 1_000, ..Tick::default() }));
+        }
+        for length in [60_000, 900_000] {
+            let past = Past::new(&board, length);
+            let scale = Scale::from_zero(1.0, 1, 1.0);
+            assert_eq!(past.runs(&past.steps(), |_| Some(1.0), scale).len(), 2);
+        }
     }
 
     #[test]

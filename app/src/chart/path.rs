@@ -15,7 +15,7 @@ pub struct Point {
 /// Runs of points without a gap between them.
 pub type Runs = Vec<Vec<Point>>;
 
-/// Cuts a series into runs: where a value is missing, and where two times are more than `gap_ms` apart.
+/// Cuts a series into runs: where two times that have a value are more than `gap_ms` apart.
 pub fn runs(
     series: impl Iterator<Item = (u64, Option<f64>)>,
     gap_ms: u64,

@@ -71,6 +71,7 @@ pub fn Chart(spec: &'static Spec) -> impl IntoView {
             <Plot model/>
         </Card>
     }
+    .into_any()
 }
 
 /// Names and figures of the series: those under the cursor, or those of now.
@@ -182,6 +183,7 @@ pub fn Plot(model: Model) -> impl IntoView {
             <output class="hidden">{move || spoken.get()}</output>
         </div>
     }
+    .into_any()
 }
 
 fn moment(mark: Mark, span: Memo<Span>) -> impl IntoView {

@@ -28,14 +28,38 @@ pub fn cells(at_ms: &[u64], column: &[BreakerCell], span: Span) -> Vec<BreakerCe
     cells
 }
 
-/// One path for all cells of a state; a strip is 10 units a cell wide and 20 high.
+/// A layer of the strip: the cells that it covers, from where down to where (of 20), and its class.
+#[derive(Clone, Copy, Debug)]
+pub struct Layer {
+    pub class: &'static str,
+    pub covers: fn(BreakerCell) -> bool,
+    pub top: u32,
+    pub bottom: u32,
+}
+
+/// States differ by shape as well as by colour: failures are a red foot, half-open is half as high.
+pub const LAYERS: [Layer; 6] = [
+    layer("none", |cell| cell == BreakerCell::Unknown, 0, 20),
+    layer("closed", |cell| matches!(cell, BreakerCell::Closed | BreakerCell::Failing), 0, 20),
+    layer("open", |cell| cell == BreakerCell::Failing, 14, 20),
+    layer("half", |cell| cell == BreakerCell::HalfOpen, 0, 11),
+    layer("rest", |cell| cell == BreakerCell::HalfOpen, 11, 20),
+    layer("open", |cell| cell == BreakerCell::Open, 0, 20),
+];
+
+const fn layer(class: &'static str, covers: fn(BreakerCell) -> bool, top: u32, bottom: u32) -> Layer {
+    Layer { class, covers, top, bottom }
+}
+
+/// One path for all cells of a layer; a cell is 10 units wide with its gap.
 #[must_use]
-pub fn path(cells: &[BreakerCell], state: BreakerCell) -> String {
+pub fn path(cells: &[BreakerCell], layer: Layer) -> String {
+    let Layer { top, bottom, .. } = layer;
     let mut path = String::new();
     let mut x = 0;
     for cell in cells {
-        if *cell == state {
-            path.push_str(&format!("M{x} 0h8v20h-8z"));
+        if (layer.covers)(*cell) {
+            path.push_str(&format!("M{x} {top}h8V{bottom}h-8z"));
         }
         x += 10;
     }
@@ -104,7 +128,8 @@ mod tests {
     }
 
     #[test]
-    fn cells_of_a_state_share_a_path() {
-        assert_eq!(path(&[Open, Closed, Open], Open), "M0 0h8v20h-8zM20 0h8v20h-8z");
+    fn cells_of_a_layer_share_a_path() {
+        assert_eq!(path(&[Open, Closed, Open], LAYERS[5]), "M0 0h8V20h-8zM20 0h8V20h-8z");
+        assert_eq!(path(&[Failing], LAYERS[2]), "M0 14h8V20h-8z");
     }
 }

@@ -1,5 +1,7 @@
 //! The share of requests that succeed.
 
+use std::ops::Range;
+
 use super::drawing::{Drawing, Layer, Series, Spec, labels};
 use super::past::Past;
 use super::path;
@@ -18,18 +20,16 @@ pub static SUCCESS: Spec = Spec {
 };
 
 fn draw(past: &Past<'_>) -> Drawing {
-    let values: Vec<_> = (0..past.points()).map(|at| past.success(past.from + at)).collect();
-    let lowest = values.iter().flatten().copied().reduce(f64::min);
+    let steps = past.steps();
+    let value = |step: Range<usize>| past.success(step.end - 1);
+    let lowest = steps.iter().filter_map(|step| value(step.clone())).reduce(f64::min);
     let scale = Scale::near_one(lowest.unwrap_or(1.0));
-    let runs = past.runs(|at| values.get(at - past.from).copied().flatten(), scale);
-    let height = f64::from(SUCCESS.height);
+    let line = path::line(&past.runs(&steps, value, scale), f64::from(SUCCESS.height));
     Drawing {
         span: past.span,
         points: past.points(),
-        layers: vec![Layer {
-            area: path::area(&runs, &path::floor(&runs), height),
-            line: path::line(&runs, height),
-        }],
+        // No area: the scale need not begin at 0.
+        layers: vec![Layer { area: String::new(), line }],
         left: labels(scale, |share| label(share, scale)),
         right: vec![],
         summary: lowest.map_or("Success: no requests yet.".to_owned(), |lowest| {

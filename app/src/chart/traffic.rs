@@ -1,7 +1,9 @@
 //! Requests per second, stacked by how they ended.
 
+use std::ops::Range;
+
 use super::drawing::{Drawing, Layer, Series, Spec, labels};
-use super::past::{Past, entry};
+use super::past::{Past, mean};
 use super::path;
 use super::scale::Scale;
 use crate::format;
@@ -10,7 +12,8 @@ use crate::format;
 pub static TRAFFIC: Spec = Spec {
     id: "traffic",
     title: "Requests per second",
-    hint: "Stacked by how they ended. Beside the names: the mean of the last 10 seconds.",
+    hint: "Stacked by how they ended. Beside the names: the mean of the last 10 seconds. Over 15 minutes each \
+           point is the mean of 5 seconds.",
     height: 190,
     series: &[
         Series { label: "answered", tone: "accent" },
@@ -29,24 +32,22 @@ fn columns<'a>(past: &Past<'a>) -> [&'a [u32]; 4] {
 
 fn draw(past: &Past<'_>) -> Drawing {
     let columns = columns(past);
+    let steps = past.steps();
+    let rate = |upto: usize, step: &Range<usize>| past.rate(mean(columns[upto], step.clone()));
     // The height of the first `upto + 1` series together.
-    let stack = |at: usize, upto: usize| -> f64 {
-        columns[..=upto].iter().map(|column| past.rate(entry(column, at))).sum()
-    };
-    let highest = (past.from..past.history.len()).map(|at| stack(at, 3)).fold(0.0, f64::max);
+    let stack = |upto: usize, step: &Range<usize>| -> f64 { (0..=upto).map(|at| rate(at, step)).sum() };
+    let highest = steps.iter().map(|step| stack(3, step)).fold(0.0, f64::max);
     let scale = Scale::from_zero(highest, 3, 1.0);
-    let mut below = path::floor(&past.runs(|at| Some(stack(at, 0)), scale));
+    let mut below = path::floor(&past.runs(&steps, |step| Some(stack(0, &step)), scale));
     let height = f64::from(TRAFFIC.height);
     let layers = (0..columns.len()).map(|upto| {
-        let runs = past.runs(|at| Some(stack(at, upto)), scale);
-        let visible = columns[upto].iter().skip(past.from).any(|count| *count > 0);
-        let layer = if visible {
-            Layer { area: path::area(&runs, &below, height), line: path::line(&runs, height) }
-        } else {
-            Layer::default()
-        };
-        below = runs;
-        layer
+        let top = past.runs(&steps, |step| Some(stack(upto, &step)), scale);
+        // No line where there is nothing: the failures of a quiet gateway must not look like a red roof.
+        let there = |step: Range<usize>| (rate(upto, &step) > 0.0).then(|| stack(upto, &step));
+        let line = path::line(&past.runs(&steps, there, scale), height);
+        let area = if line.is_empty() { String::new() } else { path::area(&top, &below, height) };
+        below = top;
+        Layer { area, line }
     });
     let layers = layers.collect();
     let now = read(past, None);
@@ -54,7 +55,7 @@ fn draw(past: &Past<'_>) -> Drawing {
         span: past.span,
         points: past.points(),
         layers,
-        left: labels(scale, format::rate),
+        left: labels(scale, format::plain),
         right: vec![],
         summary: format!(
             "Requests per second: now {} answered, {} limited, {} refused by a breaker, {} failed; at most {} in all.",
@@ -69,6 +70,6 @@ fn draw(past: &Past<'_>) -> Drawing {
 }
 
 fn read(past: &Past<'_>, at: Option<usize>) -> Vec<String> {
-    let value = |column: &[u32]| at.map_or_else(|| past.mean_rate(column), |at| past.rate(entry(column, at)));
-    columns(past).iter().map(|column| format::rate(value(column))).collect()
+    let step = at.map_or_else(|| past.latest(), |at| past.step_of(at));
+    columns(past).iter().map(|column| format::rate(past.rate(mean(column, step.clone())))).collect()
 }

@@ -42,6 +42,7 @@ pub fn Banner() -> impl IntoView {
             </div>
         </Show>
     }
+    .into_any()
 }
 
 fn whole_seconds(ms: u64) -> String {

@@ -27,4 +27,5 @@ pub fn Bar() -> impl IntoView {
             <KillSwitch/>
         </header>
     }
+    .into_any()
 }

@@ -36,4 +36,5 @@ pub fn Card(
             {children()}
         </section>
     }
+    .into_any()
 }

@@ -42,4 +42,5 @@ pub fn Rail() -> impl IntoView {
             <Show when=move || lab.get()>{link("/lab", LAB, "Lab")}</Show>
         </nav>
     }
+    .into_any()
 }

@@ -69,6 +69,7 @@ pub fn Shortcuts() -> impl IntoView {
             <dl class="keys">{LIST.map(row).collect_view()}</dl>
         </Dialog>
     }
+    .into_any()
 }
 
 /// Whether a key press belongs to a field.

@@ -1,20 +1,11 @@
 //! A breaker's state over the range, as a strip.
 
 use leptos::prelude::*;
-use rad_model::history::BreakerCell;
 
 use crate::chart::past::Past;
-use crate::chart::strip;
+use crate::chart::strip::{self, LAYERS, Layer};
 use crate::live::use_live;
 use crate::look::use_look;
-
-const STATES: [(BreakerCell, &str); 5] = [
-    (BreakerCell::Unknown, "none"),
-    (BreakerCell::Closed, "closed"),
-    (BreakerCell::Failing, "failing"),
-    (BreakerCell::HalfOpen, "half"),
-    (BreakerCell::Open, "open"),
-];
 
 /// The strip of the breaker at a position of the topology.
 #[component]
@@ -29,12 +20,12 @@ pub fn Strip(breaker: usize) -> impl IntoView {
     });
     let label =
         move || format!("{}: {}", look.range.get().words(), cells.with(|cells| strip::summary(cells)));
-    let path = move |(state, class)| {
-        view! { <path class=class d=move || cells.with(|cells| strip::path(cells, state))></path> }
+    let path = move |layer: Layer| {
+        view! { <path class=layer.class d=move || cells.with(|cells| strip::path(cells, layer))></path> }
     };
     view! {
         <svg class="strip" viewBox="0 0 598 20" preserveAspectRatio="none" role="img" aria-label=label>
-            {STATES.map(path).collect_view()}
+            {LAYERS.map(path).collect_view()}
         </svg>
     }
 }

@@ -54,12 +54,12 @@ pub fn ThemeButton() -> impl IntoView {
     view! {
         <button
             data-testid="theme"
-            title="Dark, light, or as the system has it (t)"
+            title=move || format!("Theme: {} (t)", theme.get().word())
             aria-label=move || format!("Theme: {}", theme.get().word())
             on:click=move |_| switch(theme)
         >
             <Icon path=ICON/>
-            <span class="word">{move || theme.get().word()}</span>
+            <span class="word">"Theme"</span>
         </button>
     }
 }

@@ -39,4 +39,5 @@ pub fn Tile(
             </svg>
         </a>
     }
+    .into_any()
 }

@@ -55,6 +55,7 @@ pub fn Lab() -> impl IntoView {
             <Knobs/>
         </Show>
     }
+    .into_any()
 }
 
 #[component]

@@ -123,6 +123,7 @@ pub fn SideKnobs(side: Side, bench: Bench) -> impl IntoView {
             </label>
         </Card>
     }
+    .into_any()
 }
 
 /// A whole number up to `most`, as typed; nothing while it is being typed.

@@ -63,4 +63,5 @@ pub fn TrafficKnob(bench: Bench) -> impl IntoView {
             </label>
         </Card>
     }
+    .into_any()
 }

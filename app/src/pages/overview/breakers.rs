@@ -42,6 +42,7 @@ pub fn Breakers() -> impl IntoView {
             </Show>
         </Card>
     }
+    .into_any()
 }
 
 #[component]

@@ -43,6 +43,7 @@ pub fn Events() -> impl IntoView {
             </Show>
         </Card>
     }
+    .into_any()
 }
 
 #[component]

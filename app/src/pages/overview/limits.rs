@@ -74,6 +74,7 @@ pub fn Limits() -> impl IntoView {
             </Show>
         </Card>
     }
+    .into_any()
 }
 
 #[component]

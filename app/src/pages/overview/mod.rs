@@ -42,4 +42,5 @@ pub fn Overview() -> impl IntoView {
             </div>
         </div>
     }
+    .into_any()
 }

@@ -25,6 +25,7 @@ pub fn Rollouts() -> impl IntoView {
             </For>
         </div>
     }
+    .into_any()
 }
 
 #[component]

@@ -111,4 +111,5 @@ pub fn ShareChange(share: Memo<Share>, info: RolloutInfo) -> impl IntoView {
             }}
         </div>
     }
+    .into_any()
 }

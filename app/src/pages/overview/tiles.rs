@@ -39,6 +39,7 @@ pub fn Tiles() -> impl IntoView {
             </Show>
         </section>
     }
+    .into_any()
 }
 
 fn requests(past: &Past<'_>) -> Figure {
@@ -46,7 +47,7 @@ fn requests(past: &Past<'_>) -> Figure {
     let columns =
         [&history.answered, &history.limited, &history.short_circuited, &history.failed, &history.unmatched];
     let values =
-        last_minute(past, |at| Some(columns.iter().map(|column| past.rate(entry(column, at))).sum()));
+        last_minute(past, |at| Some(columns.iter().map(|column| past.rate(entry(column, at).into())).sum()));
     let now: f64 = columns.iter().map(|column| past.mean_rate(column)).sum();
     Figure { value: format::rate(now), unit: "/s".to_owned(), spark: spark(&values, up_from_zero(&values)) }
 }
@@ -67,7 +68,7 @@ fn p99(past: &Past<'_>) -> Figure {
     let column = &past.history.p99_us;
     let values = last_minute(past, |at| Some(entry(column, at)).filter(|us| *us > 0).map(f64::from));
     let spark = spark(&values, up_from_zero(&values));
-    match past.mean_duration(column) {
+    match past.mean_duration(column, past.latest()) {
         Some(us) => {
             let (value, unit) = format::duration(us);
             Figure { value, unit: unit.to_owned(), spark }
@@ -78,7 +79,7 @@ fn p99(past: &Past<'_>) -> Figure {
 
 fn limited(past: &Past<'_>) -> Figure {
     let column = &past.history.limited;
-    let values = last_minute(past, |at| Some(past.rate(entry(column, at))));
+    let values = last_minute(past, |at| Some(past.rate(entry(column, at).into())));
     let value = format::rate(past.mean_rate(column));
     Figure { value, unit: "/s".to_owned(), spark: spark(&values, up_from_zero(&values)) }
 }
