@@ -13,7 +13,7 @@ pub fn Sides(tick: Memo<RolloutTick>, info: RolloutInfo) -> impl IntoView {
         <table class="sides figures">
             <thead>
                 <tr>
-                    <th>"Since the last change"</th>
+                    <th>"Since change"</th>
                     <th class="num">"Requests"</th>
                     <th class="num" title=format!("Target: {} %", format::percent(target))>"Success"</th>
                     <th class="num">"p99"</th>
