@@ -33,7 +33,7 @@ export function status(page: Page): Promise<Status> {
 /** Opens a page of the console and waits until it is hydrated. */
 export async function open(page: Page, url: string): Promise<void> {
   await page.goto(url);
-  await page.waitForFunction(() => window.RadMonitor !== undefined);
+  await page.waitForFunction(() => window.RadMonitor !== undefined, undefined, { timeout: 20_000 });
 }
 
 /** Opens a page of the console and waits until its live connection stands. */

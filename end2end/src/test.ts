@@ -7,7 +7,9 @@ import { Wire } from "./wire";
 export { expect };
 
 /** What Chromium itself writes to the console when a server is gone: true, and not the page's fault. */
-export const CONNECTION_LOST = [/^WebSocket connection to .* failed/, /^Failed to load resource: net::ERR_/];
+export const CONNECTION_LOST = /^(WebSocket connection to .* failed|Failed to load resource: net::ERR_)/;
+
+const NOTHING = /(?!)/;
 
 interface Rooms {
   /** Starts the program; it is gone after the test. */
@@ -17,11 +19,11 @@ interface Rooms {
   /** Lays a wire to a port that the test can cut; it is gone after the test. */
   wire: (port: number) => Promise<Wire>;
   /** Console messages that a test expects; any other error or warning fails it. */
-  expectedNoise: RegExp[];
+  expectedNoise: RegExp;
 }
 
 export const test = base.extend<Rooms>({
-  expectedNoise: [[], { option: true }],
+  expectedNoise: [NOTHING, { option: true }],
 
   launch: async ({}, use, info) => {
     const gateways: Gateway[] = [];
@@ -33,7 +35,8 @@ export const test = base.extend<Rooms>({
     for (const [index, gateway] of gateways.entries()) {
       if (info.status !== info.expectedStatus) {
         await info.attach(`gateway-${index}.log`, { body: gateway.output, contentType: "text/plain" });
-        console.log(`The gateway's last words:\n${gateway.output.split("\n").slice(-40).join("\n")}`);
+        const words = gateway.output.split("\n").filter((line) => !line.includes("query_execute_success"));
+        console.log(`The gateway's last words:\n${words.slice(-20).join("\n")}`);
       }
       await gateway.dispose();
     }
@@ -59,15 +62,16 @@ export const test = base.extend<Rooms>({
     for (const wire of wires) await wire.stop();
   },
 
-  page: async ({ page, expectedNoise }, use) => {
+  // All pages of the test's browser, so that a second one is watched too.
+  context: async ({ context, expectedNoise }, use) => {
     const noise: string[] = [];
-    page.on("console", (message) => {
+    context.on("console", (message) => {
       if (!["error", "warning"].includes(message.type())) return;
       const text = message.text();
-      if (!expectedNoise.some((pattern) => pattern.test(text))) noise.push(`${message.type()}: ${text}`);
+      if (!expectedNoise.test(text)) noise.push(`${message.type()}: ${text}`);
     });
-    page.on("pageerror", (error) => noise.push(`uncaught: ${error.message}`));
-    await use(page);
+    context.on("weberror", (error) => noise.push(`uncaught: ${error.error().message}`));
+    await use(context);
     expect(noise, "errors and warnings in the browser's console").toEqual([]);
   },
 });

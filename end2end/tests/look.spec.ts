@@ -2,14 +2,17 @@ import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 
 import { sample } from "../src/configuration";
-import { openLive, pages } from "../src/dashboard";
+import { drawn, expectMoved, openLive, pages } from "../src/dashboard";
 import { CONNECTION_LOST, expect, test } from "../src/test";
 
 /** What axe finds, in words that lead to the place. */
 async function violations(page: Page): Promise<string[]> {
   const { violations } = await new AxeBuilder({ page }).analyze();
-  return violations.flatMap(({ id, help, nodes }) =>
-    nodes.map(({ target }) => `${new URL(page.url()).pathname} ${id} (${help}): ${target.join(" ")}`),
+  return violations.flatMap(({ id, nodes }) =>
+    nodes.map(({ target, any, all, none }) => {
+      const why = [...any, ...all, ...none].map((check) => check.message).join("; ");
+      return `${new URL(page.url()).pathname} ${id}: ${target.join(" ")}: ${why}`;
+    }),
   );
 }
 
@@ -60,4 +63,34 @@ test("every page opens without an error or a warning in the browser's console", 
     expect(response?.status(), path).toBe(200);
     await expect(page.getByRole("heading", { level: 1 }), path).toBeVisible();
   }
+});
+
+test("the theme and the range that were chosen are still there after a reload", async ({ page, launch }) => {
+  const gateway = await launch(sample());
+  await page.emulateMedia({ colorScheme: "dark" });
+  await openLive(page, gateway.console);
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const dark = await ground();
+  await page.getByTestId("theme").click();
+  await expect.poll(ground).not.toBe(dark);
+  const light = await ground();
+
+  await page.getByTestId("range-1m").click();
+  await expect(page).toHaveURL(/range=1m/);
+  await page.reload();
+  await expect(page.getByTestId("range-1m")).toHaveAttribute("aria-current", "true");
+  expect(await ground()).toBe(light);
+});
+
+test("Pause holds the picture, counts what is new, and Resume shows it", async ({ page, launch }) => {
+  const gateway = await launch(sample());
+  await openLive(page, gateway.console);
+  const pause = page.getByTestId("pause");
+  await pause.click();
+  const held = await drawn(page, "traffic");
+  await expect(pause).toContainText(/\+[2-9] new/);
+  expect(await drawn(page, "traffic")).toEqual(held);
+  await pause.click();
+  await expectMoved(page, "traffic", held.lastMs + 1_500, 1_000);
+  expect((await drawn(page, "traffic")).pieces).toBe(1);
 });
