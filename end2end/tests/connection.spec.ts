@@ -5,22 +5,13 @@ import type { Page } from "@playwright/test";
 
 test.use({ expectedNoise: CONNECTION_LOST });
 
-/** Notes the longest wait that the page announces before each attempt, from now on. */
-async function watchWaits(page: Page): Promise<() => Promise<Record<number, number>>> {
-  const waits = await page.evaluateHandle(() => {
-    const longest: Record<number, number> = {};
-    const look = () => {
-      const { attempt, retry_in_ms } = window.RadMonitor?.status() ?? {};
-      if (attempt && retry_in_ms) longest[attempt] = Math.max(longest[attempt] ?? 0, retry_in_ms);
-      requestAnimationFrame(look);
-    };
-    look();
-    return longest;
-  });
-  return () => waits.jsonValue();
-}
-
 const attempt = async (page: Page) => (await status(page)).attempt;
+
+/** Waits until the page waits, and answers for how long. */
+async function announced(page: Page): Promise<number> {
+  await expect.poll(async () => (await status(page)).retry_in_ms).not.toBeNull();
+  return (await status(page)).retry_in_ms ?? 0;
+}
 
 test("a page outlives its server: it counts down, tries again, and resumes without a reload", async ({
   page,
@@ -32,20 +23,11 @@ test("a page outlives its server: it counts down, tries again, and resumes witho
   const first = await status(page);
   expect(first.epoch).toBeTruthy();
 
-  const waits = await watchWaits(page);
   await gateway.kill();
   await expect(page.getByTestId("banner")).toBeVisible();
   await expect(page.getByTestId("connection")).toContainText("Reconnecting");
   await expect(page.getByTestId("banner")).toContainText(/\(\d+ of 10\) in \d/);
   await expect.poll(() => attempt(page), { timeout: 20_000 }).toBeGreaterThanOrEqual(4);
-
-  // 1 s, then half as much again each time, a fifth more or less: the least of each is the most of the one before.
-  const longest = await waits();
-  for (const [which, expected] of [1_000, 1_500, 2_250].entries()) {
-    const wait = longest[which + 1] ?? 0;
-    expect(wait, `wait before attempt ${which + 1}`).toBeGreaterThan(expected * 0.8 - 150);
-    expect(wait, `wait before attempt ${which + 1}`).toBeLessThanOrEqual(expected * 1.2);
-  }
 
   await gateway.start();
   await page.getByTestId("retry-now").click();
@@ -56,6 +38,44 @@ test("a page outlives its server: it counts down, tries again, and resumes witho
   const { lastMs } = await drawn(page, "traffic");
   await expectMoved(page, "traffic", lastMs);
   expect(await page.evaluate(() => window.mark)).toBe("not loaded again");
+});
+
+test("waits grow by half up to thirty seconds; after ten attempts it says offline and goes on", async ({
+  page,
+  launch,
+}) => {
+  const gateway = await launch(sample());
+  await page.clock.install();
+  await openLive(page, gateway.console);
+  await page.clock.pauseAt(new Date(Date.now() + 60_000));
+  await gateway.kill();
+
+  for (let which = 1; which <= 13; which++) {
+    const wait = await announced(page);
+    expect(await attempt(page)).toBe(which);
+    const expected = which > 10 ? 30_000 : Math.min(1_000 * 1.5 ** (which - 1), 30_000);
+    expect(wait, `wait before attempt ${which}`).toBeGreaterThanOrEqual(Math.floor(expected * 0.8));
+    expect(wait, `wait before attempt ${which}`).toBeLessThanOrEqual(Math.ceil(expected * 1.2));
+
+    const { state } = await status(page);
+    await page.clock.runFor(200);
+    const banner = page.getByTestId("banner");
+    if (which <= 10) {
+      expect(state).toBe("reconnecting");
+      await expect(page.getByTestId("connection")).toContainText("Reconnecting");
+      await expect(banner).toContainText(`(${which} of 10) in`);
+    } else {
+      expect(state).toBe("offline");
+      await expect(page.getByTestId("connection")).toContainText("Offline");
+      await expect(banner).toContainText("Offline after 10 attempts");
+    }
+    await page.clock.runFor(wait - 200);
+  }
+
+  await gateway.start();
+  await page.clock.resume();
+  await page.getByTestId("retry-now").click();
+  await expectLive(page);
 });
 
 test("a page comes back by itself when its server does", async ({ page, launch }) => {
