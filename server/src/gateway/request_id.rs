@@ -50,7 +50,8 @@ impl RequestIds {
 
 fn hex(number: u64, into: &mut [u8]) {
     for (at, digit) in into.iter_mut().enumerate() {
-        *digit = b"0123456789abcdef"[usize::from((number >> (60 - 4 * at)) as u8 & 0xf)];
+        let nibble = (number >> (60 - 4 * at)) & 0xf;
+        *digit = b"0123456789abcdef"[usize::try_from(nibble).unwrap_or(0)];
     }
 }
 

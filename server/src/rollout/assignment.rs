@@ -43,5 +43,5 @@ mod tests {
     }
 
     /// Written down once; a change of the hash would move clients between sides.
-    const KNOWN: [u16; 3] = [0, 0, 0];
+    const KNOWN: [u16; 3] = [1952, 2869, 9393];
 }

@@ -88,10 +88,10 @@ impl Journal {
     }
 
     fn send(&self, frame: &Frame) {
-        if self.live.receiver_count() > 0 {
-            if let Ok(text) = serde_json::to_string(frame) {
-                let _ = self.live.send(text.into());
-            }
+        if self.live.receiver_count() > 0
+            && let Ok(text) = serde_json::to_string(frame)
+        {
+            let _ = self.live.send(text.into());
         }
     }
 

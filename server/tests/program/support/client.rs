@@ -1,0 +1,61 @@
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {:?}", self.body))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).unwrap_or_else(|| panic!("no {name}: {self:?}")).to_str().unwrap()
+    }
+
+    pub fn number(&self, name: &str) -> u64 {
+        self.header(name).parse().unwrap()
+    }
+}
+
+/// Sends a request on a connection of its own; an error if the answer breaks off.
+pub async fn send(to: SocketAddr, request: Request<Full<Bytes>>) -> Result<Answer, hyper::Error> {
+    let stream = TcpStream::connect(to).await.expect("a connection");
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let connection = tokio::spawn(connection);
+    let answer = sender.send_request(request).await?;
+    let (head, body) = answer.into_parts();
+    let body = body.collect().await?.to_bytes();
+    connection.abort();
+    Ok(Answer { status: head.status, headers: head.headers, body })
+}
+
+pub async fn get(to: SocketAddr, path: &str) -> Answer {
+    get_with(to, path, &[]).await
+}
+
+pub async fn get_with(to: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = Request::get(path).header("host", to.to_string());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    send(to, request.body(Full::default()).unwrap()).await.expect("an answer")
+}
+
+pub async fn post_json(to: SocketAddr, path: &str, body: &str) -> Answer {
+    let request =
+        Request::post(path).header("host", to.to_string()).header("content-type", "application/json");
+    send(to, request.body(Full::from(body.to_owned())).unwrap()).await.expect("an answer")
+}

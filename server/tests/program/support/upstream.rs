@@ -1,0 +1,153 @@
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What an upstream does with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Answers with the body it was sent, or its name.
+    Echo,
+    Status(u16),
+    /// Answers once, and closes the connection without saying so beforehand.
+    AnswerAndClose,
+    /// Reads and says nothing.
+    Stall,
+    /// Resets the connection when asked.
+    Reset,
+    /// Sends half of the body that it announced, and resets.
+    BreakOff,
+    /// Sends half of the body that it announced, and then nothing.
+    StallInBody,
+    /// Says something that is not HTTP.
+    Rubbish,
+}
+
+/// What it was asked last.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub method: Method,
+    pub path: String,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// A real server on loopback.
+#[derive(Clone)]
+pub struct Upstream {
+    pub address: SocketAddr,
+    state: Arc<State>,
+}
+
+struct State {
+    name: String,
+    behaviour: Mutex<Behaviour>,
+    asked: AtomicUsize,
+    connections: AtomicUsize,
+    last: Mutex<Option<Asked>>,
+}
+
+impl Upstream {
+    pub async fn start(name: &str, behaviour: Behaviour) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let state = Arc::new(State {
+            name: name.to_owned(),
+            behaviour: Mutex::new(behaviour),
+            asked: AtomicUsize::new(0),
+            connections: AtomicUsize::new(0),
+            last: Mutex::new(None),
+        });
+        let upstream = Self { address, state: Arc::clone(&state) };
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                state.connections.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(serve(Arc::clone(&state), stream));
+            }
+        });
+        upstream
+    }
+
+    /// The table of a configuration that names it.
+    pub fn table(&self, name: &str, more: &str) -> String {
+        format!("[upstreams.{name}]\ntargets = [\"http://{}\"]\n{more}\n", self.address)
+    }
+
+    pub fn behave(&self, behaviour: Behaviour) {
+        *self.state.behaviour.lock().unwrap() = behaviour;
+    }
+
+    /// How many requests it has received.
+    pub fn asked(&self) -> usize {
+        self.state.asked.load(Ordering::SeqCst)
+    }
+
+    /// How many connections it has accepted.
+    pub fn connections(&self) -> usize {
+        self.state.connections.load(Ordering::SeqCst)
+    }
+
+    pub fn last(&self) -> Asked {
+        self.state.last.lock().unwrap().clone().expect("it was asked")
+    }
+}
+
+async fn serve(state: Arc<State>, stream: TcpStream) {
+    let behaviour = *state.behaviour.lock().unwrap();
+    if matches!(behaviour, Behaviour::Echo | Behaviour::Status(_)) {
+        let service = service_fn(|request| answer(Arc::clone(&state), request));
+        let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    } else {
+        let _ = misbehave(&state, behaviour, stream).await;
+    }
+}
+
+async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    state.asked.fetch_add(1, Ordering::SeqCst);
+    let behaviour = *state.behaviour.lock().unwrap();
+    let answer = if body.is_empty() { Bytes::from(state.name.clone()) } else { body.clone() };
+    *state.last.lock().unwrap() =
+        Some(Asked { method: head.method, path: head.uri.to_string(), headers: head.headers, body });
+    let status = if let Behaviour::Status(status) = behaviour { status } else { 200 };
+    let response = Response::builder().status(status).header("x-served-by", &state.name);
+    Ok(response.header("connection", "x-private").header("x-private", "1").body(Full::from(answer)).unwrap())
+}
+
+async fn misbehave(state: &State, behaviour: Behaviour, mut stream: TcpStream) -> std::io::Result<()> {
+    let mut head = [0; 4_096];
+    if stream.read(&mut head).await? == 0 {
+        return Ok(());
+    }
+    state.asked.fetch_add(1, Ordering::SeqCst);
+    match behaviour {
+        Behaviour::AnswerAndClose => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await?
+        }
+        Behaviour::BreakOff | Behaviour::StallInBody => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nhalf").await?;
+        }
+        Behaviour::Rubbish => stream.write_all(b"220 mail.example ESMTP\r\n").await?,
+        _ => {}
+    }
+    if matches!(behaviour, Behaviour::Stall | Behaviour::StallInBody) {
+        // Until the gateway gives up and closes.
+        let _ = tokio::time::timeout(Duration::from_secs(30), stream.read(&mut head)).await;
+    } else if behaviour == Behaviour::BreakOff || behaviour == Behaviour::Reset {
+        socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
+    }
+    Ok(())
+}
