@@ -4,15 +4,19 @@
 //! asks for what follows, and gets either just that or, if too much time has passed or the server is
 //! another one, a whole snapshot.
 
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::{Event, History, LimitUse, RouteTick, Tick, Topology};
 
 /// The name of the subprotocol.
 pub const SUBPROTOCOL: &str = "rad.v1+json";
 
-/// What the server sends.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What the server sends. Its `type` is the first member.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Frame {
     /// First, and again when a slow client has to start afresh.
@@ -34,6 +38,51 @@ impl Frame {
             Self::Event(event) => Some(event.seq),
             Self::Hello(_) | Self::Bye(_) => None,
         }
+    }
+}
+
+/// By hand: the derived form reads every frame into a tree first, which costs time in each tick, and in the
+/// browser's bundle a second copy of all that reads.
+impl<'de> Deserialize<'de> for Frame {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(FrameVisitor)
+    }
+}
+
+struct FrameVisitor;
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Member {
+    Type,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Type {
+    Hello,
+    Tick,
+    Event,
+    Bye,
+}
+
+impl<'de> Visitor<'de> for FrameVisitor {
+    type Value = Frame;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a frame, its type first")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Frame, A::Error> {
+        let Some(Member::Type) = map.next_key()? else { return Err(A::Error::missing_field("type")) };
+        let kind = map.next_value()?;
+        let rest = MapAccessDeserializer::new(map);
+        Ok(match kind {
+            Type::Hello => Frame::Hello(Box::new(Hello::deserialize(rest)?)),
+            Type::Tick => Frame::Tick(Tick::deserialize(rest)?),
+            Type::Event => Frame::Event(Event::deserialize(rest)?),
+            Type::Bye => Frame::Bye(Bye::deserialize(rest)?),
+        })
     }
 }
 
@@ -137,4 +186,39 @@ pub enum ClientMessage {
         #[serde(default)]
         delays_ms: Vec<u32>,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::EventKind;
+
+    #[test]
+    fn every_frame_reads_what_it_writes() {
+        let hello = |resume| Hello { epoch: "a".to_owned(), seq: 1, interval_ms: 1_000, resume };
+        let event = Frame::Event(Event {
+            seq: 3,
+            at_ms: 4,
+            kind: EventKind::TrafficChanged { requests_per_second: 5 },
+        });
+        let frames = [
+            Frame::Hello(Box::new(hello(Resume::Snapshot(Box::default())))),
+            Frame::Hello(Box::new(hello(Resume::Missed(vec![Frame::Tick(Tick::default()), event.clone()])))),
+            Frame::Tick(Tick { seq: 2, at_ms: 2_000, ..Tick::default() }),
+            event,
+            Frame::Bye(Bye { reason: "restart".to_owned(), reconnect_ms: Some((0, 9)) }),
+        ];
+        for frame in frames {
+            let text = serde_json::to_string(&frame).unwrap();
+            assert_eq!(serde_json::from_str::<Frame>(&text).unwrap(), frame, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_frame_is_refused() {
+        for text in ["{}", "[]", r#"{"seq":1,"type":"tick"}"#, r#"{"type":"nonsense"}"#, r#"{"type":"tick"}"#]
+        {
+            assert!(serde_json::from_str::<Frame>(text).is_err(), "{text}");
+        }
+    }
 }

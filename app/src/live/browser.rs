@@ -6,7 +6,6 @@ use std::time::Duration;
 use leptos::leptos_dom::helpers::{IntervalHandle, TimeoutHandle};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use rad_model::metrics::Metrics;
 use rad_model::{Frame, Hello};
 
 use super::machine::{ABNORMAL, Effect, Input, Machine, Phase};
@@ -150,14 +149,20 @@ impl Driver {
     }
 }
 
+/// What a page needs of `GET /api/metrics`.
+#[derive(serde::Deserialize)]
+struct Polled {
+    live: Option<Hello>,
+}
+
 fn poll(live: Live) {
     spawn_local(async move {
         let (epoch, seq) = live.place();
-        let answer = http::get::<Metrics>(&format!("/api/metrics?epoch={epoch}&seq={seq}")).await;
+        let answer = http::get::<Polled>(&format!("/api/metrics?epoch={epoch}&seq={seq}")).await;
         if !live.connection.with_untracked(|machine| machine.phase == Phase::Disabled) {
             return;
         }
-        match answer.ok().and_then(|metrics| metrics.live) {
+        match answer.ok().and_then(|polled| polled.live) {
             Some(hello) => greet(live, hello),
             None => feed(Input::PollFailed),
         }
