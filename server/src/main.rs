@@ -17,6 +17,11 @@ use clap::{Args, Parser, Subcommand};
 
 use config::{ConfigError, SHIPPED, Settings};
 
+/// A request allocates a few dozen times, always on the thread that frees again: what this allocator is
+/// made for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A resilience gateway with a live console.
 #[derive(Debug, Parser)]
 #[command(version, about, args_conflicts_with_subcommands = true)]

@@ -55,6 +55,13 @@ impl SystemClock {
     pub fn new() -> Self {
         Self { origin: Instant::now() }
     }
+
+    /// A moment of this clock as the standard library has it.
+    #[must_use]
+    pub fn instant(&self, moment: Timestamp) -> Instant {
+        // Out of range only centuries from now.
+        self.origin.checked_add(Duration::from_nanos(moment.0)).unwrap_or(self.origin)
+    }
 }
 
 impl Default for SystemClock {

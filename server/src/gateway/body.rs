@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::ticket::{Ending, Ticket};
@@ -104,10 +105,7 @@ impl UpstreamBody {
 
     fn finish(&mut self) {
         if let Some(ticket) = self.ticket.take() {
-            if let Some(connection) = self.connection.take() {
-                ticket.give_back(connection);
-            }
-            ticket.end(Ending::Complete);
+            ticket.complete(self.connection.take());
         }
     }
 
@@ -146,7 +144,7 @@ impl UpstreamBody {
         }
         let Some(connection) = &mut self.connection else { return self.fail(BodyError::Broken) };
         if std::mem::take(&mut self.deadline_is_old) {
-            connection.set_deadline(self.patience);
+            connection.set_deadline(Instant::now() + self.patience);
         }
         if connection.is_overdue(cx) { self.fail(BodyError::Stalled) } else { Poll::Pending }
     }

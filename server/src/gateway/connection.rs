@@ -76,8 +76,8 @@ impl Connection {
         !self.is_over && self.sender.is_ready()
     }
 
-    pub fn set_deadline(&mut self, patience: Duration) {
-        self.deadline.as_mut().reset(Instant::now() + patience);
+    pub fn set_deadline(&mut self, deadline: Instant) {
+        self.deadline.as_mut().reset(deadline);
     }
 
     pub fn is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
@@ -88,9 +88,9 @@ impl Connection {
     pub async fn exchange(
         &mut self,
         request: Request<RequestBody>,
-        patience: Duration,
+        deadline: Instant,
     ) -> Result<Response<Incoming>, ExchangeError> {
-        self.set_deadline(patience);
+        self.set_deadline(deadline);
         let mut answer = pin!(self.sender.try_send_request(request));
         poll_fn(|cx| {
             self.drive(cx);

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use http::uri::PathAndQuery;
 use http::{Request, Response, Uri, Version, request};
 
+use rad_resilience::Timestamp;
+
 use super::answer;
 use super::body::{RequestBody, ResponseBody, UpstreamBody};
 use super::client::Peer;
@@ -21,6 +23,7 @@ pub struct Outgoing {
     pub parts: request::Parts,
     pub body: RequestBody,
     pub peer: Rc<Peer>,
+    pub started: Timestamp,
 }
 
 /// Sends a request to a target and passes the answer on.
@@ -31,7 +34,7 @@ pub async fn forward(
     outgoing: Outgoing,
     mut ticket: Ticket,
 ) -> Response<ResponseBody> {
-    let Outgoing { mut parts, body, peer } = outgoing;
+    let Outgoing { mut parts, body, peer, started } = outgoing;
     let to = &worker.plan.targets[target];
     towards_upstream(&mut parts.headers, &peer, &to.authority);
     parts.version = Version::HTTP_11;
@@ -45,7 +48,7 @@ pub async fn forward(
             ticket.end(Ending::Broken);
             return answer::bad_gateway();
         };
-        match connection.exchange(request, upstream.timeout).await {
+        match connection.exchange(request, worker.instant(started) + upstream.timeout).await {
             Ok(response) => {
                 let (mut head, body) = response.into_parts();
                 drop_hop_by_hop(&mut head.headers);

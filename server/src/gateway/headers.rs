@@ -19,15 +19,25 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
 
 /// Takes out what is for this connection only, and what `Connection` names as such.
 pub fn drop_hop_by_hop(headers: &mut HeaderMap) {
-    if !headers.keys().any(is_hop_by_hop) {
-        return;
+    let mut values = headers.get_all(header::CONNECTION).iter();
+    match (values.next(), values.next()) {
+        (None, _) => {}
+        // What nearly everybody says.
+        (Some(value), None) if value == "keep-alive" || value == "close" => {}
+        _ => drop_named(headers),
     }
+    // Most messages have one of these or none: a look at the names instead of a look-up for each.
+    while let Some(name) = headers.keys().find(|name| is_hop_by_hop(name)).cloned() {
+        headers.remove(name);
+    }
+}
+
+fn drop_named(headers: &mut HeaderMap) {
     let mut named: Vec<HeaderName> = Vec::new();
     for value in headers.get_all(header::CONNECTION) {
         let tokens = value.as_bytes().split(|byte| *byte == b',');
         named.extend(tokens.filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok()));
     }
-    named.extend(headers.keys().filter(|name| is_hop_by_hop(name)).cloned());
     for name in named {
         // A body's length is not the connection's business, whoever claims it.
         if name != header::CONTENT_LENGTH && name != header::HOST {
@@ -83,6 +93,16 @@ mod tests {
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["accept", "content-length"]);
+    }
+
+    #[test]
+    fn a_second_connection_header_names_headers_too() {
+        let mut headers = HeaderMap::new();
+        headers.append("connection", HeaderValue::from_static("keep-alive"));
+        headers.append("connection", HeaderValue::from_static("x-private"));
+        headers.insert("x-private", HeaderValue::from_static("1"));
+        drop_hop_by_hop(&mut headers);
+        assert!(headers.is_empty(), "{headers:?}");
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub async fn handle(
                 }
             };
             if let Some(decision) = decision {
-                limit::tell(&decision, response.headers_mut());
+                limit::tell(&decision, worker.unix_s(started), response.headers_mut());
             }
             response
         }
@@ -91,7 +91,8 @@ async fn serve(worker: &Worker, admitted: Admitted, mut ticket: Ticket) -> Respo
     let target = admission.target;
     ticket.admitted(admission);
     parts.uri = rewritten(&parts.uri, prefix, route.rewrite.as_deref());
-    forward(worker, &worker.plan.upstreams[upstream], target, Outgoing { parts, body, peer }, ticket).await
+    let outgoing = Outgoing { parts, body, peer, started };
+    forward(worker, &worker.plan.upstreams[upstream], target, outgoing, ticket).await
 }
 
 fn limit(

@@ -88,24 +88,26 @@ impl Ticket {
         self.status = status;
     }
 
-    /// Returns the connection to the pool of the target.
-    pub fn give_back(&self, connection: Box<Connection>) {
-        if let Some(target) = self.target {
-            self.worker.pools[target].give_back(connection, self.worker.now());
+    /// The answer went out whole: closes the account, and returns the connection to the target's pool.
+    pub fn complete(mut self, connection: Option<Box<Connection>>) {
+        let now = self.worker.now();
+        if let (Some(target), Some(connection)) = (self.target, connection) {
+            self.worker.pools[target].give_back(connection, now);
         }
+        self.close(Ending::Complete, now);
     }
 
     /// Closes the account.
     pub fn end(mut self, ending: Ending) {
-        self.close(ending);
+        let now = self.worker.now();
+        self.close(ending, now);
     }
 
-    fn close(&mut self, ending: Ending) {
+    fn close(&mut self, ending: Ending, now: Timestamp) {
         self.is_open = false;
         let worker = &self.worker;
         let shard = &worker.shard;
         shard.in_flight.store(shard.in_flight.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
-        let now = worker.now();
         let us = u64::try_from(now.since(self.started).as_micros()).unwrap_or(u64::MAX);
         let failed = match ending {
             Ending::Complete => self.status >= 500,
@@ -206,7 +208,8 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         if self.is_open {
-            self.close(Ending::Abandoned);
+            let now = self.worker.now();
+            self.close(Ending::Abandoned, now);
         }
     }
 }

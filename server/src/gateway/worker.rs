@@ -24,6 +24,7 @@ use super::request_id::RequestIds;
 use crate::telemetry::journal::Journal;
 use crate::telemetry::log::{Line, Log};
 use crate::telemetry::registry::{Key, Registry, Shard};
+use crate::telemetry::unix_ms;
 use drain::Connections;
 
 /// A log buffer of this size is handed over at once.
@@ -122,6 +123,8 @@ pub struct Worker {
     connections: Connections,
     limit_events: RefCell<HashMap<(usize, Key), Timestamp>>,
     is_draining: Cell<bool>,
+    /// When the clock's origin was, milliseconds since 1970: read now and then instead of for every request.
+    unix_origin_ms: Cell<u64>,
 }
 
 impl Worker {
@@ -138,11 +141,22 @@ impl Worker {
             connections: Connections::default(),
             limit_events: RefCell::default(),
             is_draining: Cell::new(false),
+            unix_origin_ms: Cell::new(unix_origin_ms(parts.clock.now())),
         })
     }
 
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The moment in the terms of the runtime's timers.
+    pub fn instant(&self, moment: Timestamp) -> tokio::time::Instant {
+        tokio::time::Instant::from_std(self.clock.instant(moment))
+    }
+
+    /// The moment in seconds since 1970.
+    pub fn unix_s(&self, moment: Timestamp) -> u64 {
+        self.unix_origin_ms.get().saturating_add(moment.as_nanos() / 1_000_000) / 1_000
     }
 
     /// Whether nothing is logged, so that lines need not be put together.
@@ -199,11 +213,16 @@ impl Worker {
     /// What has to be done now and then.
     fn tidy(&self) {
         let now = self.now();
+        self.unix_origin_ms.set(unix_origin_ms(now));
         for pool in &self.pools {
             pool.sweep(now);
         }
         self.limit_events.borrow_mut().retain(|_, told| now.since(*told) < LIMIT_EVENT_EVERY);
     }
+}
+
+fn unix_origin_ms(now: Timestamp) -> u64 {
+    unix_ms().saturating_sub(now.as_nanos() / 1_000_000)
 }
 
 fn run(
