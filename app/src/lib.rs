@@ -13,6 +13,8 @@ pub mod live;
 pub mod look;
 pub mod pages;
 pub mod range;
+pub mod settled;
+pub mod signals;
 
 pub use initial::Initial;
 
@@ -69,7 +71,7 @@ pub fn App() -> impl IntoView {
     Effect::new(move |_| live::start(live));
     let stale = Memo::new(move |_| live.connection.with(|machine| machine.is_stale()));
     view! {
-        <Body {..} class:stale=move || stale.get()/>
+        <Body {..} class:stale=stale/>
         <Router>
             <Console/>
         </Router>

@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 
-use super::drawing::{Drawing, Label, Spec};
+use super::drawing::{Drawing, Label, Layer, Spec};
 use super::marks::{self, Mark};
 use super::past::Past;
 use super::path::WIDTH;
@@ -14,6 +14,8 @@ use crate::format;
 use crate::live::{Live, use_live};
 use crate::look::{Look, use_look};
 use crate::range::Range;
+use crate::settled::settle;
+use crate::signals::{flag, text};
 
 /// A chart's signals: made once, read by its plot and its legend.
 #[derive(Clone, Copy, Debug)]
@@ -66,12 +68,11 @@ impl Model {
 #[component]
 pub fn Chart(spec: &'static Spec) -> impl IntoView {
     let model = Model::new(spec);
-    view! {
-        <Card id=spec.id title=spec.title hint=spec.hint aside=move || view! { <Legend model/> }.into_any()>
+    settle(view! {
+        <Card id=spec.id title=spec.title hint=spec.hint aside=settle(view! { <Legend model/> })>{settle(view! {
             <Plot model/>
-        </Card>
-    }
-    .into_any()
+        })}</Card>
+    })
 }
 
 /// Names and figures of the series: those under the cursor, or those of now.
@@ -87,7 +88,7 @@ pub fn Legend(model: Model) -> impl IntoView {
             <span>
                 <i class=format!("key {}", series.tone)></i>
                 {series.label}
-                <b>{move || values.with(|values| values.get(at).cloned())}</b>
+                <b>{text(move || values.with(|values| values.get(at).cloned().unwrap_or_default()))}</b>
             </span>
         }
     };
@@ -98,22 +99,31 @@ pub fn Legend(model: Model) -> impl IntoView {
 #[component]
 pub fn Plot(model: Model) -> impl IntoView {
     let Model { spec, live, look, drawing, span } = model;
-    let left = Memo::new(move |_| drawing.with(|drawing| drawing.left.clone()));
-    let right = Memo::new(move |_| drawing.with(|drawing| drawing.right.clone()));
-    let grid = Memo::new(move |_| left.with(|labels| grid_path(labels, spec.height)));
+    let left = text(move || drawing.with(|drawing| scale_labels(&drawing.left)));
+    let right = text(move || drawing.with(|drawing| scale_labels(&drawing.right)));
+    let two_scales = flag(move || drawing.with(|drawing| !drawing.right.is_empty()));
+    let grid = text(move || drawing.with(|drawing| grid_path(&drawing.left, spec.height)));
+    let times = text(move || time_labels(span.get(), look.range.get(), live.zone()));
     let marks = Memo::new(move |_| live.board.with(|board| marks::marks(&board.snapshot.events, span.get())));
-    let empty = Memo::new(move |_| drawing.with(|drawing| drawing.empty));
+    let empty = text(move || drawing.with(|drawing| drawing.empty.unwrap_or_default().to_owned()));
     let spoken = RwSignal::new(String::new());
     let layer = move |at: usize| {
         let tone = spec.series[at].tone;
-        let path = move |pick: fn(&super::drawing::Layer) -> &String| {
-            drawing.with(|drawing| drawing.layers.get(at).map(pick).cloned().unwrap_or_default())
+        let path = move |pick: fn(&Layer) -> &String| {
+            text(move || {
+                drawing.with(|drawing| drawing.layers.get(at).map(pick).cloned().unwrap_or_default())
+            })
         };
         view! {
-            <path class=format!("area {tone}") d=move || path(|layer| &layer.area)></path>
-            <path class=format!("line {tone}") d=move || path(|layer| &layer.line)></path>
+            <path class=format!("area {tone}") d=path(|layer| &layer.area)></path>
+            <path class=format!("line {tone}") d=path(|layer| &layer.line)></path>
         }
     };
+    let no_cursor = flag(move || look.cursor.get().is_none());
+    let cursor_left =
+        text(move || percent(look.cursor.get().map_or(0.0, |at_ms| span.get().position(at_ms))));
+    let cursor_time =
+        text(move || look.cursor.get().map(|at_ms| format::clock(at_ms, live.zone())).unwrap_or_default());
     let point = move |event: leptos::ev::PointerEvent| {
         if let Some(position) = pointer::position(&event) {
             let at_ms = span.get_untracked().at(position);
@@ -135,9 +145,9 @@ pub fn Plot(model: Model) -> impl IntoView {
         event.prevent_default();
         spoken.set(untrack(|| model.step(by)));
     };
-    view! {
-        <div class="chart" class:two-scales=move || right.with(|labels| !labels.is_empty())>
-            <div class="scale" aria-hidden="true">{move || left.with(|labels| scale_labels(labels))}</div>
+    settle(view! {
+        <div class="chart" class:two-scales=two_scales>
+            <div class="scale" aria-hidden="true" inner_html=left></div>
             <div
                 class="plot"
                 style=format!("height:{}px", spec.height)
@@ -154,36 +164,27 @@ pub fn Plot(model: Model) -> impl IntoView {
                     viewBox=format!("0 0 {WIDTH} {}", spec.height)
                     preserveAspectRatio="none"
                     role="img"
-                    aria-label=move || drawing.with(|drawing| drawing.summary.clone())
+                    aria-label=text(move || drawing.with(|drawing| drawing.summary.clone()))
                     data-testid=format!("chart-{}", spec.id)
-                    data-points=move || drawing.with(|drawing| drawing.points.to_string())
-                    data-last-ms=move || span.get().right_ms.to_string()
+                    data-points=text(move || drawing.with(|drawing| drawing.points.to_string()))
+                    data-last-ms=text(move || span.get().right_ms.to_string())
                 >
-                    <path class="grid" d=move || grid.get()></path>
+                    <path class="grid" d=grid></path>
                     {(0..spec.series.len()).map(layer).collect_view()}
                 </svg>
-                <p class="empty">{move || empty.get()}</p>
+                <p class="empty">{empty}</p>
                 <For each=move || marks.get() key=|mark| (mark.at_ms, mark.seq) let(mark)>
                     {moment(mark, span)}
                 </For>
-                <div class="cursor" hidden=move || look.cursor.get().is_none() style:left=move || {
-                    percent(look.cursor.get().map_or(0.0, |at_ms| span.get().position(at_ms)))
-                }>
-                    <span>{move || look.cursor.get().map(|at_ms| format::clock(at_ms, live.zone()))}</span>
+                <div class="cursor" hidden=no_cursor style:left=cursor_left>
+                    <span>{cursor_time}</span>
                 </div>
             </div>
-            <div class="scale right" aria-hidden="true">{move || right.with(|labels| scale_labels(labels))}</div>
-            <div class="times" aria-hidden="true">
-                <For each=move || span.get().ticks() key=|at_ms| *at_ms let(at_ms)>
-                    <span style:left=move || percent(span.get().position(at_ms))>
-                        {move || time(at_ms, look.range.get(), live.zone())}
-                    </span>
-                </For>
-            </div>
-            <output class="hidden">{move || spoken.get()}</output>
+            <div class="scale right" aria-hidden="true" inner_html=right></div>
+            <div class="times" aria-hidden="true" inner_html=times></div>
+            <output class="hidden">{spoken}</output>
         </div>
-    }
-    .into_any()
+    })
 }
 
 fn moment(mark: Mark, span: Memo<Span>) -> impl IntoView {
@@ -192,16 +193,23 @@ fn moment(mark: Mark, span: Memo<Span>) -> impl IntoView {
         <span
             class=format!("moment {}", mark.tone)
             title=mark.title
-            style:left=move || percent(span.get().position(at_ms))
+            style:left=text(move || percent(span.get().position(at_ms)))
         ></span>
     }
 }
 
-fn scale_labels(labels: &[Label]) -> impl IntoView + use<> {
-    labels
-        .iter()
-        .map(|label| view! { <span style=format!("bottom:{}", percent(label.y))>{label.text.clone()}</span> })
-        .collect_view()
+/// As HTML: numbers that this page has formatted itself, too many to be nodes of a view each.
+fn scale_labels(labels: &[Label]) -> String {
+    let label = |label: &Label| format!("<span style=\"bottom:{}\">{}</span>", percent(label.y), label.text);
+    labels.iter().map(label).collect()
+}
+
+fn time_labels(span: Span, range: Range, zone_min: i32) -> String {
+    let label = |at_ms| {
+        let left = percent(span.position(at_ms));
+        format!("<span style=\"left:{left}\">{}</span>", time(at_ms, range, zone_min))
+    };
+    span.ticks().into_iter().map(label).collect()
 }
 
 fn grid_path(labels: &[Label], height: u32) -> String {

@@ -6,43 +6,42 @@ use super::connection::clock;
 use crate::format;
 use crate::live::machine::Phase;
 use crate::live::{retry_now, use_live, words};
+use crate::settled::settle;
+use crate::signals::{flag, text};
 
 /// Shown while figures are old.
 #[component]
 pub fn Banner() -> impl IntoView {
     let live = use_live();
-    let stale = Memo::new(move |_| live.connection.with(|machine| machine.is_stale()));
-    let lost = move || {
+    let fresh = flag(move || live.connection.with(|machine| !machine.is_stale()));
+    let lost = text(move || {
         let now_ms = live.now_ms.get().unwrap_or(0);
         let since = live.connection.with(|machine| machine.lost_ms).unwrap_or(now_ms);
         format!("Connection lost {} ago.", whole_seconds(now_ms.saturating_sub(since)))
-    };
-    let from = move || match live.board.with(|board| board.at_ms()) {
-        0 => "There are no figures yet.".to_owned(),
-        at_ms => format!("Figures below are from {}.", clock(at_ms, live.zone_min.get())),
-    };
-    let outlook = move || {
+    });
+    let says = text(move || {
         let now_ms = live.now_ms.get().unwrap_or(0);
-        live.connection.with(|machine| words::outlook(machine, now_ms))
-    };
-    let can_retry = Memo::new(move |_| {
+        let from = match live.board.with(|board| board.at_ms()) {
+            0 => "There are no figures yet.".to_owned(),
+            at_ms => format!("Figures below are from {}.", clock(at_ms, live.zone_min.get())),
+        };
+        format!("{from} {}", live.connection.with(|machine| words::outlook(machine, now_ms)))
+    });
+    let cannot_retry = flag(move || {
         live.connection.with(|machine| {
-            matches!(machine.phase, Phase::Waiting { .. } | Phase::Deferred(_) | Phase::Refused(_))
+            !matches!(machine.phase, Phase::Waiting { .. } | Phase::Deferred(_) | Phase::Refused(_))
         })
     });
-    view! {
-        <Show when=move || stale.get()>
-            <div class="banner" data-testid="banner">
-                <b>{lost}</b>
-                <span>{from}" "{outlook}</span>
-                <span class="grow"></span>
-                <button data-testid="retry-now" disabled=move || !can_retry.get() on:click=|_| retry_now()>
-                    "Retry now"
-                </button>
-            </div>
-        </Show>
-    }
-    .into_any()
+    settle(view! {
+        <div class="banner" data-testid="banner" hidden=fresh>
+            <b>{lost}</b>
+            <span>{says}</span>
+            <span class="grow"></span>
+            <button data-testid="retry-now" disabled=cannot_retry on:click=|_| retry_now()>
+                "Retry now"
+            </button>
+        </div>
+    })
 }
 
 fn whole_seconds(ms: u64) -> String {

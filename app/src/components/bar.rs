@@ -5,20 +5,22 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_location;
 
 use super::{Connection, KillSwitch, Pause, RangeSegments, ThemeButton};
+use crate::settled::settle;
+use crate::signals::text;
 
 /// The header of every page.
 #[component]
 pub fn Bar() -> impl IntoView {
     let path = use_location().pathname;
     let title = Memo::new(move |_| match path.get().trim_end_matches('/') {
-        "" => "Overview",
-        "/lab" => "Lab",
-        _ => "Not found",
+        "" => "Overview".to_owned(),
+        "/lab" => "Lab".to_owned(),
+        _ => "Not found".to_owned(),
     });
-    view! {
+    settle(view! {
         <Title text=move || format!("{} · RAD Monitor", title.get())/>
         <header class="bar">
-            <h1>{move || title.get()}</h1>
+            <h1>{text(move || title.get())}</h1>
             <Connection/>
             <span class="grow"></span>
             <RangeSegments/>
@@ -26,6 +28,5 @@ pub fn Bar() -> impl IntoView {
             <ThemeButton/>
             <KillSwitch/>
         </header>
-    }
-    .into_any()
+    })
 }

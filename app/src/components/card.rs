@@ -1,5 +1,6 @@
 //! A titled part of a page.
 
+use crate::settled::settle;
 use leptos::prelude::*;
 
 /// A card with its heading, a note or a legend beside it, and its content.
@@ -16,8 +17,8 @@ pub fn Card(
     #[prop(optional, into)]
     note: Option<Signal<String>>,
     /// At the right end of the header.
-    #[prop(optional, into)]
-    aside: Option<ViewFn>,
+    #[prop(optional)]
+    aside: Option<AnyView>,
     /// Further classes.
     #[prop(optional)]
     class: &'static str,
@@ -25,16 +26,15 @@ pub fn Card(
 ) -> impl IntoView {
     let heading = format!("{id}-title");
     let labelled = heading.clone();
-    view! {
+    settle(view! {
         <section class=format!("card {class}") id=id aria-labelledby=labelled>
             <header>
                 <h2 id=heading title=hint>{title}</h2>
-                {note.map(|note| view! { <span class="muted">{move || note.get()}</span> })}
+                {note.map(|note| view! { <span class="muted">{note}</span> })}
                 <span class="grow"></span>
-                {aside.map(|aside| aside.run())}
+                {aside}
             </header>
             {children()}
         </section>
-    }
-    .into_any()
+    })
 }

@@ -4,18 +4,20 @@ use leptos::prelude::*;
 
 use crate::format;
 use crate::live::{use_live, words};
+use crate::signals::{flag, text};
 
 /// The pill, the age of the figures, and the badge of legacy mode.
 #[component]
 pub fn Connection() -> impl IntoView {
     let live = use_live();
-    let state = Memo::new(move |_| live.connection.with(words::state));
-    let next = Memo::new(move |_| {
+    let class = text(move || format!("pill {}", live.connection.with(words::state).0));
+    let state = text(move || live.connection.with(words::state).1.to_owned());
+    let next = text(move || {
         let now_ms = live.now_ms.get().unwrap_or(0);
         live.connection.with(|machine| words::next(machine, now_ms))
     });
-    let disabled = Memo::new(move |_| live.connection.with(|machine| machine.is_disabled()));
-    let age = Memo::new(move |_| {
+    let is_live = flag(move || live.connection.with(|machine| !machine.is_disabled()));
+    let age = text(move || {
         let heard = live.connection.with(|machine| machine.heard_ms);
         match (heard, live.now_ms.get()) {
             (Some(heard), Some(now_ms)) => {
@@ -28,13 +30,13 @@ pub fn Connection() -> impl IntoView {
         }
     });
     view! {
-        <span class=move || format!("pill {}", state.get().0) data-testid="connection">
-            {move || state.get().1}
-            <span class="detail">{move || next.get()}</span>
+        <span class=class data-testid="connection">
+            {state}
+            <span class="detail">{next}</span>
         </span>
-        <span class="badge" data-testid="legacy-badge" hidden=move || !disabled.get()>"Legacy mode"</span>
-        <span class="muted age">{move || age.get()}</span>
-        <span class="hidden" role="status">{move || state.get().1}</span>
+        <span class="badge" data-testid="legacy-badge" hidden=is_live>"Legacy mode"</span>
+        <span class="muted age">{age}</span>
+        <span class="hidden" role="status">{state}</span>
     }
 }
 

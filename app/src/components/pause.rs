@@ -2,8 +2,8 @@
 
 use leptos::prelude::*;
 
-use super::Icon;
 use crate::live::use_live;
+use crate::signals::{aria, text};
 
 const PAUSE: &str = "M5 3v10M11 3v10";
 const RESUME: &str = "M4 3l9 5-9 5z";
@@ -13,16 +13,20 @@ const RESUME: &str = "M4 3l9 5-9 5z";
 pub fn Pause() -> impl IntoView {
     let live = use_live();
     let held = live.held;
+    let paused = move || held.get().is_some();
+    let icon = text(move || if paused() { RESUME } else { PAUSE }.to_owned());
+    let word = text(move || if paused() { "Resume" } else { "Pause" }.to_owned());
+    let new = text(move || held.get().map(|new| format!("+{new} new")).unwrap_or_default());
     view! {
         <button
             data-testid="pause"
-            aria-pressed=move || held.get().is_some().to_string()
+            aria-pressed=aria(paused)
             title="Hold the picture still (p)"
             on:click=move |_| live.toggle_pause()
         >
-            {move || if held.get().is_some() { view! { <Icon path=RESUME/> } } else { view! { <Icon path=PAUSE/> } }}
-            <span class="word">{move || if held.get().is_some() { "Resume" } else { "Pause" }}</span>
-            <span class="new">{move || held.get().map(|new| format!("+{new} new"))}</span>
+            <svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d=icon></path></svg>
+            <span class="word">{word}</span>
+            <span class="new">{new}</span>
         </button>
     }
 }

@@ -7,6 +7,8 @@ use super::Icon;
 use crate::live::use_live;
 use crate::look::use_look;
 use crate::range::Range;
+use crate::settled::settle;
+use crate::signals::{flag, text};
 
 const OVERVIEW: &str = "M2 9h3l2-5 3 9 2-4h2";
 const LAB: &str = "M6 2v4l-4 7h12l-4-7V2M5 2h6";
@@ -16,20 +18,21 @@ const LAB: &str = "M6 2v4l-4 7h12l-4-7V2M5 2h6";
 pub fn Rail() -> impl IntoView {
     let (live, look) = (use_live(), use_look());
     let path = use_location().pathname;
-    let lab = Memo::new(move |_| live.board.with(|board| board.snapshot.topology.lab));
-    let link = move |to: &'static str, icon: &'static str, name: &'static str| {
-        let href = move || match look.range.get() {
+    let link = move |to: &'static str, icon: &'static str, name: &'static str, hidden: Signal<bool>| {
+        let href = text(move || match look.range.get() {
             range if range == Range::default() => to.to_owned(),
             range => format!("{to}?range={}", range.query()),
-        };
+        });
+        let current = text(move || if path.get() == to { "page" } else { "false" }.to_owned());
         view! {
-            <a href=href title=name aria-current=move || (path.get() == to).then_some("page")>
+            <a href=href title=name aria-current=current hidden=hidden>
                 <Icon path=icon/>
                 <span>{name}</span>
             </a>
         }
     };
-    view! {
+    let no_lab = flag(move || live.board.with(|board| !board.snapshot.topology.lab));
+    settle(view! {
         <nav class="rail" aria-label="Main">
             <div class="brand">
                 <svg viewBox="0 0 20 20" aria-hidden="true">
@@ -38,9 +41,8 @@ pub fn Rail() -> impl IntoView {
                 </svg>
                 <b>"RAD Monitor"</b>
             </div>
-            {link("/", OVERVIEW, "Overview")}
-            <Show when=move || lab.get()>{link("/lab", LAB, "Lab")}</Show>
+            {link("/", OVERVIEW, "Overview", false.into())}
+            {link("/lab", LAB, "Lab", no_lab)}
         </nav>
-    }
-    .into_any()
+    })
 }

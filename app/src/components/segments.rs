@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::look::use_look;
 use crate::range::Range;
+use crate::signals::aria;
 
 /// How much of the past is shown.
 #[component]
@@ -15,7 +16,7 @@ pub fn RangeSegments() -> impl IntoView {
                 href=format!("?range={}", range.query())
                 data-noscroll
                 data-testid=format!("range-{}", range.query())
-                aria-current=move || (look.range.get() == range).then_some("true")
+                aria-current=aria(move || look.range.get() == range)
             >
                 {range.label()}
             </a>

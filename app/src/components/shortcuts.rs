@@ -8,6 +8,7 @@ use leptos_router::hooks::{use_location, use_navigate};
 use super::{Dialog, theme};
 use crate::live::{retry_now, use_live};
 use crate::range::Range;
+use crate::settled::settle;
 
 const LIST: [(&str, &str); 9] = [
     ("p", "Pause, or resume"),
@@ -64,12 +65,11 @@ pub fn Shortcuts() -> impl IntoView {
         let keys = keys.split(' ').map(|key| view! { <kbd>{key}</kbd> }).collect_view();
         view! { <dt>{keys}</dt><dd>{what}</dd> }
     };
-    view! {
-        <Dialog title="Shortcuts" open>
+    settle(view! {
+        <Dialog title="Shortcuts" open>{settle(view! {
             <dl class="keys">{LIST.map(row).collect_view()}</dl>
-        </Dialog>
-    }
-    .into_any()
+        })}</Dialog>
+    })
 }
 
 /// Whether a key press belongs to a field.

@@ -6,6 +6,7 @@ use crate::chart::past::Past;
 use crate::chart::strip::{self, LAYERS, Layer};
 use crate::live::use_live;
 use crate::look::use_look;
+use crate::signals::text;
 
 /// The strip of the breaker at a position of the topology.
 #[component]
@@ -19,9 +20,9 @@ pub fn Strip(breaker: usize) -> impl IntoView {
         })
     });
     let label =
-        move || format!("{}: {}", look.range.get().words(), cells.with(|cells| strip::summary(cells)));
+        text(move || format!("{}: {}", look.range.get().words(), cells.with(|cells| strip::summary(cells))));
     let path = move |layer: Layer| {
-        view! { <path class=layer.class d=move || cells.with(|cells| strip::path(cells, layer))></path> }
+        view! { <path class=layer.class d=text(move || cells.with(|cells| strip::path(cells, layer)))></path> }
     };
     view! {
         <svg class="strip" viewBox="0 0 598 20" preserveAspectRatio="none" role="img" aria-label=label>

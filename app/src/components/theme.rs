@@ -4,6 +4,7 @@
 use leptos::prelude::*;
 
 use super::Icon;
+use crate::signals::text;
 
 const ICON: &str = "M8 2a6 6 0 1 0 0 12zM8 2a6 6 0 0 1 0 12";
 
@@ -54,8 +55,8 @@ pub fn ThemeButton() -> impl IntoView {
     view! {
         <button
             data-testid="theme"
-            title=move || format!("Theme: {} (t)", theme.get().word())
-            aria-label=move || format!("Theme: {}", theme.get().word())
+            title=text(move || format!("Theme: {} (t)", theme.get().word()))
+            aria-label=text(move || format!("Theme: {}", theme.get().word()))
             on:click=move |_| switch(theme)
         >
             <Icon path=ICON/>

@@ -3,6 +3,8 @@
 use leptos::prelude::*;
 
 use crate::chart::spark::HEIGHT;
+use crate::settled::settle;
+use crate::signals::text;
 
 /// What a tile shows.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,19 +27,21 @@ pub fn Tile(
     tone: &'static str,
     /// Where it leads.
     href: &'static str,
-    #[prop(into)] figure: Signal<Figure>,
+    figure: Memo<Figure>,
+    /// While there is nothing to show.
+    #[prop(optional, into)]
+    hidden: Signal<bool>,
 ) -> impl IntoView {
-    view! {
-        <a href=href title=hint>
+    settle(view! {
+        <a href=href title=hint hidden=hidden>
             <small>{label}</small>
             <span class="big">
-                <span data-testid=format!("tile-{name}")>{move || figure.with(|figure| figure.value.clone())}</span>
-                <small>{move || figure.with(|figure| figure.unit.clone())}</small>
+                <span data-testid=format!("tile-{name}")>{text(move || figure.with(|figure| figure.value.clone()))}</span>
+                <small>{text(move || figure.with(|figure| figure.unit.clone()))}</small>
             </span>
             <svg class="spark" viewBox=format!("0 0 1000 {HEIGHT}") preserveAspectRatio="none" aria-hidden="true">
-                <path class=format!("line {tone}") d=move || figure.with(|figure| figure.spark.clone())></path>
+                <path class=format!("line {tone}") d=text(move || figure.with(|figure| figure.spark.clone()))></path>
             </svg>
         </a>
-    }
-    .into_any()
+    })
 }

@@ -14,6 +14,8 @@ use crate::chart::Chart;
 use crate::chart::traffic::TRAFFIC;
 use crate::components::Card;
 use crate::live::{http, use_live};
+use crate::settled::settle;
+use crate::signals::text;
 use side::{Side, SideKnobs};
 use traffic::TrafficKnob;
 
@@ -50,12 +52,11 @@ impl Bench {
 pub fn Lab() -> impl IntoView {
     let live = use_live();
     let here = Memo::new(move |_| live.board.with(|board| board.snapshot.topology.lab));
-    view! {
+    settle(view! {
         <Show when=move || here.get() fallback=Absent>
             <Knobs/>
         </Show>
-    }
-    .into_any()
+    })
 }
 
 #[component]
@@ -73,7 +74,7 @@ fn Knobs() -> impl IntoView {
             "Break the candidate and watch its breaker open: five failures in a row are enough. "
             "These knobs turn the built-in sample upstreams only."
         </p>
-        <p class="bad-text" role="alert">{move || bench.error.get()}</p>
+        <p class="bad-text" role="alert">{text(move || bench.error.get().unwrap_or_default())}</p>
         <div class="lab">
             <SideKnobs side=Side::Legacy bench/>
             <SideKnobs side=Side::Candidate bench/>
@@ -87,8 +88,8 @@ fn Knobs() -> impl IntoView {
 #[component]
 fn Absent() -> impl IntoView {
     view! {
-        <Card id="lab" title="The Lab is closed" class="narrow">
+        <Card id="lab" title="The Lab is closed" class="narrow">{settle(view! {
             <p class="muted">"It turns the knobs of the sample upstreams, and none run here: the configuration has no [sample] table."</p>
-        </Card>
+        })}</Card>
     }
 }

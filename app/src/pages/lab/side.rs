@@ -10,6 +10,8 @@ use super::Bench;
 use crate::components::Card;
 use crate::format;
 use crate::live::http;
+use crate::settled::settle;
+use crate::signals::{aria, text};
 
 /// A slider that is being moved is sent this often at most.
 const SETTLE: Duration = Duration::from_millis(150);
@@ -51,11 +53,15 @@ const PRESETS: [(&str, &str, f64, u32); 3] =
 #[component]
 pub fn SideKnobs(side: Side, bench: Bench) -> impl IntoView {
     let name = side.name();
-    let knobs = Memo::new(move |_| bench.state.get().map(|state| side.knobs(&state)));
+    let knobs = move || bench.state.get().map(|state| side.knobs(&state));
+    // Memos: what is being typed is only overwritten by a change.
     let failure =
-        move || knobs.get().map_or(0, |knobs| format::whole(knobs.failure_share * 100.0)).to_string();
-    let latency = move || knobs.get().map_or(0, |knobs| knobs.latency_ms).to_string();
-    let received = Memo::new(move |_| bench.state.get().map_or(0, |state| side.received(&state)));
+        Memo::new(move |_| knobs().map_or(0, |knobs| format::whole(knobs.failure_share * 100.0)).to_string());
+    let latency = Memo::new(move |_| knobs().map_or(0, |knobs| knobs.latency_ms).to_string());
+    let note = text(move || {
+        let received = bench.state.get().map_or(0, |state| side.received(&state));
+        format!("{} received", format::count(received))
+    });
     let turn = move |patch: KnobsPatch| {
         let url = format!("/api/lab/{name}");
         spawn_local(async move { bench.take(http::send("PATCH", &url, &patch).await) });
@@ -78,16 +84,15 @@ pub fn SideKnobs(side: Side, bench: Bench) -> impl IntoView {
         view! {
             <button
                 data-testid=format!("lab-{name}-{key}")
-                aria-pressed=move || (knobs.get() == Some(wanted)).to_string()
+                aria-pressed=aria(move || knobs() == Some(wanted))
                 on:click=move |_| turn(patch)
             >
                 {label}
             </button>
         }
     };
-    let note = Signal::derive(move || format!("{} received", format::count(received.get())));
-    view! {
-        <Card id=format!("lab-{name}") title=name note=note class="acts">
+    settle(view! {
+        <Card id=format!("lab-{name}") title=name note=note class="acts">{settle(view! {
             <div class="segments fill" role="group" aria-label=format!("Presets of {name}")>
                 {PRESETS.map(preset).into_iter().collect_view()}
             </div>
@@ -121,9 +126,8 @@ pub fn SideKnobs(side: Side, bench: Bench) -> impl IntoView {
                 />
                 <span class="muted">"ms"</span>
             </label>
-        </Card>
-    }
-    .into_any()
+        })}</Card>
+    })
 }
 
 /// A whole number up to `most`, as typed; nothing while it is being typed.

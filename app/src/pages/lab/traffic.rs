@@ -11,6 +11,8 @@ use super::Bench;
 use super::side::number;
 use crate::components::Card;
 use crate::live::http;
+use crate::settled::settle;
+use crate::signals::aria;
 
 const SETTLE: Duration = Duration::from_millis(250);
 const RATES: [u32; 5] = [0, 20, 100, 300, LabState::MAX_RATE];
@@ -23,12 +25,14 @@ struct Traffic {
 /// The rate of the sample traffic.
 #[component]
 pub fn TrafficKnob(bench: Bench) -> impl IntoView {
-    let rate = Memo::new(move |_| bench.state.get().map_or(0, |state| state.requests_per_second));
+    let rate = move || bench.state.get().map_or(0, |state| state.requests_per_second);
+    // Memos: what is being typed is only overwritten by a change.
+    let value = Memo::new(move |_| rate().to_string());
     let set = move |requests_per_second: u32| {
         let body = Traffic { requests_per_second };
         spawn_local(async move { bench.take(http::send("PATCH", "/api/lab/traffic", &body).await) });
     };
-    let mut settle = debounce(SETTLE, move |text: String| {
+    let mut typed = debounce(SETTLE, move |text: String| {
         if let Some(rate) = number(&text, LabState::MAX_RATE) {
             set(rate);
         }
@@ -37,15 +41,15 @@ pub fn TrafficKnob(bench: Bench) -> impl IntoView {
         view! {
             <button
                 data-testid=format!("lab-traffic-{wanted}")
-                aria-pressed=move || (rate.get() == wanted).to_string()
+                aria-pressed=aria(move || rate() == wanted)
                 on:click=move |_| set(wanted)
             >
                 {crate::format::count(u64::from(wanted))}
             </button>
         }
     };
-    view! {
-        <Card id="lab-traffic" title="traffic" class="acts">
+    settle(view! {
+        <Card id="lab-traffic" title="traffic" class="acts">{settle(view! {
             <div class="segments fill" role="group" aria-label="Requests a second">
                 {RATES.map(preset).into_iter().collect_view()}
             </div>
@@ -56,12 +60,11 @@ pub fn TrafficKnob(bench: Bench) -> impl IntoView {
                     type="number" min="0" max=LabState::MAX_RATE.to_string() step="1"
                     data-testid="lab-traffic"
                     aria-label="Requests a second"
-                    prop:value=move || rate.get().to_string()
-                    on:input=move |event| settle(event_target_value(&event))
+                    prop:value=value
+                    on:input=move |event| typed(event_target_value(&event))
                 />
                 <span class="muted">"/s"</span>
             </label>
-        </Card>
-    }
-    .into_any()
+        })}</Card>
+    })
 }

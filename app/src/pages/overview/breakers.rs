@@ -7,23 +7,24 @@ use crate::components::{Card, Pill, Strip};
 use crate::format;
 use crate::live::use_live;
 use crate::look::use_look;
+use crate::settled::settle;
+use crate::signals::{flag, text};
 
 /// The card of the breakers.
 #[component]
 pub fn Breakers() -> impl IntoView {
     let (live, look) = (use_live(), use_look());
     let list = Memo::new(move |_| live.board.with(|board| board.snapshot.topology.breakers.clone()));
-    let note = Signal::derive(move || look.range.get().words().to_owned());
+    let note = text(move || look.range.get().words().to_owned());
     let key = |(at, info): &(usize, BreakerInfo)| {
         (*at, info.name.clone(), info.consecutive_failures, info.successes_to_close)
     };
-    view! {
-        <Card id="breakers" title="Breakers" note=note>
-            <Show
-                when=move || list.with(|list| !list.is_empty())
-                fallback=|| view! { <p class="muted">"No upstreams are configured, so there is nothing to break."</p> }
-            >
-                <table class="rows">
+    settle(view! {
+        <Card id="breakers" title="Breakers" note=note>{settle(view! {
+            <p class="muted" hidden=flag(move || list.with(|list| !list.is_empty()))>
+                "No upstreams are configured, so there is nothing to break."
+            </p>
+                <table class="rows" hidden=flag(move || list.with(Vec::is_empty))>
                     <thead>
                         <tr>
                             <th>"Upstream"</th>
@@ -39,10 +40,8 @@ pub fn Breakers() -> impl IntoView {
                         </For>
                     </tbody>
                 </table>
-            </Show>
-        </Card>
-    }
-    .into_any()
+        })}</Card>
+    })
 }
 
 #[component]
@@ -52,22 +51,20 @@ fn Row(at: usize, info: BreakerInfo) -> impl IntoView {
         let of = |board: &crate::board::Board| board.snapshot.now.as_ref()?.breakers.get(at).cloned();
         live.board.with(of).unwrap_or_default()
     });
-    let state = Memo::new(move |_| tick.with(|tick| tick.state));
+    let state = move || tick.with(|tick| tick.state);
     let (limit, probes) = (info.consecutive_failures, info.successes_to_close);
-    let failures = Memo::new(move |_| tick.with(|tick| failures(tick, limit)));
-    let next = Memo::new(move |_| tick.with(|tick| next(tick, probes)));
+    let failures = text(move || tick.with(|tick| failures(tick, limit)));
+    let next = text(move || tick.with(|tick| next(tick, probes)));
+    let word = text(move || state().word().to_owned());
     view! {
-        <tr data-testid=format!("breaker-{}", info.name) data-state=move || state.get().word()>
+        <tr data-testid=format!("breaker-{}", info.name) data-state=word>
             <td class="name">{info.name.clone()}</td>
             <td>
-                <Pill
-                    tone=Signal::derive(move || tone(state.get()))
-                    text=Signal::derive(move || state.get().word().to_owned())
-                />
+                <Pill tone=text(move || tone(state()).to_owned()) word/>
             </td>
             <td class="whole"><Strip breaker=at/></td>
-            <td class="num wide">{move || failures.get()}</td>
-            <td class="muted next">{move || next.get()}</td>
+            <td class="num wide">{failures}</td>
+            <td class="muted next">{next}</td>
         </tr>
     }
 }

@@ -7,6 +7,8 @@ use crate::components::Card;
 use crate::events;
 use crate::format;
 use crate::live::use_live;
+use crate::settled::settle;
+use crate::signals::{flag, text};
 
 /// More than these are shown on demand.
 const FEW: usize = 12;
@@ -20,30 +22,22 @@ pub fn Events() -> impl IntoView {
         let most = if all.get() { usize::MAX } else { FEW };
         live.board.with(|board| board.snapshot.events.iter().rev().take(most).cloned().collect::<Vec<_>>())
     });
-    let count = Memo::new(move |_| live.board.with(|board| board.snapshot.events.len()));
-    let (some, many) = (move || count.get() > 0, move || count.get() > FEW);
-    let note =
-        Signal::derive(move || if live.zone_min.get().is_none() { "times in UTC" } else { "" }.to_owned());
-    view! {
-        <Card id="events" title="Events" note=note>
-            <Show
-                when=some
-                fallback=|| view! { <p class="muted">"Nothing has happened yet."</p> }
-            >
-                <ul class="events" data-testid="events">
-                    <For each=move || list.get() key=events::key let(event)>
-                        <Line event/>
-                    </For>
-                </ul>
-            </Show>
-            <Show when=many>
-                <button class="more" on:click=move |_| all.update(|all| *all = !*all)>
-                    {move || if all.get() { "Show the latest only" } else { "Show older events" }}
-                </button>
-            </Show>
-        </Card>
-    }
-    .into_any()
+    let count = move || live.board.with(|board| board.snapshot.events.len());
+    let note = text(move || if live.zone_min.get().is_none() { "times in UTC" } else { "" }.to_owned());
+    let more = text(move || if all.get() { "Show the latest only" } else { "Show older events" }.to_owned());
+    settle(view! {
+        <Card id="events" title="Events" note=note>{settle(view! {
+            <p class="muted" hidden=flag(move || count() > 0)>"Nothing has happened yet."</p>
+            <ul class="events" data-testid="events" hidden=flag(move || count() == 0)>
+                <For each=move || list.get() key=events::key let(event)>
+                    <Line event/>
+                </For>
+            </ul>
+            <button class="more" hidden=flag(move || count() <= FEW) on:click=move |_| all.update(|all| *all = !*all)>
+                {more}
+            </button>
+        })}</Card>
+    })
 }
 
 #[component]
@@ -53,7 +47,7 @@ fn Line(event: Event) -> impl IntoView {
     let at_ms = event.at_ms;
     view! {
         <li>
-            <time>{move || format::clock(at_ms, live.zone())}</time>
+            <time>{text(move || format::clock(at_ms, live.zone()))}</time>
             <span class=format!("mark {}", events::tone(&event.kind))></span>
             <span>
                 <b>{who}</b>

@@ -8,6 +8,8 @@ use crate::chart::plot::{Legend, Model, Plot};
 use crate::components::{Card, Meter};
 use crate::format;
 use crate::live::use_live;
+use crate::settled::settle;
+use crate::signals::{flag, text};
 
 /// More rows than these are shown on demand.
 const FEW: usize = 8;
@@ -35,20 +37,22 @@ pub fn Limits() -> impl IntoView {
     let model = Model::new(&LIMITS);
     let all = RwSignal::new(false);
     let list = Memo::new(move |_| live.board.with(busiest_first));
-    let count = Memo::new(move |_| list.with(Vec::len));
-    let (some, many) = (move || count.get() > 0, move || count.get() > FEW);
+    let count = move || list.with(Vec::len);
+    let more =
+        text(
+            move || {
+                if all.get() { "Show the busiest only".to_owned() } else { format!("Show all {}", count()) }
+            },
+        );
     let shown = move || {
         let few = if all.get() { usize::MAX } else { FEW };
         list.get().into_iter().take(few)
     };
-    view! {
-        <Card id="limits" title="Limits" hint=LIMITS.hint aside=move || view! { <Legend model/> }.into_any()>
+    settle(view! {
+        <Card id="limits" title="Limits" hint=LIMITS.hint aside=settle(view! { <Legend model/> })>{settle(view! {
             <Plot model/>
-            <Show
-                when=some
-                fallback=|| view! { <p class="muted">"No route is limited."</p> }
-            >
-                <table class="rows">
+            <p class="muted" hidden=flag(move || count() > 0)>"No route is limited."</p>
+                <table class="rows" hidden=flag(move || count() == 0)>
                     <thead>
                         <tr>
                             <th>"Route, busiest first"</th>
@@ -66,15 +70,11 @@ pub fn Limits() -> impl IntoView {
                         </For>
                     </tbody>
                 </table>
-            </Show>
-            <Show when=many>
-                <button class="more" on:click=move |_| all.update(|all| *all = !*all)>
-                    {move || if all.get() { "Show the busiest only".to_owned() } else { format!("Show all {}", count.get()) }}
-                </button>
-            </Show>
-        </Card>
-    }
-    .into_any()
+            <button class="more" hidden=flag(move || count() <= FEW) on:click=move |_| all.update(|all| *all = !*all)>
+                {more}
+            </button>
+        })}</Card>
+    })
 }
 
 #[component]
@@ -82,8 +82,7 @@ fn Row(limited: Limited) -> impl IntoView {
     let live = use_live();
     let route = limited.route;
     let usage = Memo::new(move |_| live.board.with(|board| usage(board, route)));
-    let rejected = Memo::new(move |_| usage.with(|usage| usage.rejected));
-    let rejects = move || rejected.get() > 0;
+    let rejected = move || usage.with(|usage| usage.rejected);
     view! {
         <tr data-testid=format!("limit-{}", limited.path)>
             <td class="mono">{limited.path.clone()}</td>
@@ -91,10 +90,10 @@ fn Row(limited: Limited) -> impl IntoView {
             <td class="whole">
                 <Meter share=Signal::derive(move || usage.with(|usage| usage.share)) label=limited.path.clone()/>
             </td>
-            <td class="num wide" class:bad-text=rejects>
-                {move || format::count(u64::from(rejected.get()))}
+            <td class="num wide" class:bad-text=flag(move || rejected() > 0)>
+                {text(move || format::count(u64::from(rejected())))}
             </td>
-            <td class="mono wide">{move || usage.with(|usage| usage.who.clone())}</td>
+            <td class="mono wide">{text(move || usage.with(|usage| usage.who.clone()))}</td>
         </tr>
     }
 }

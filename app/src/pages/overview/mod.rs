@@ -16,6 +16,7 @@ use crate::chart::Chart;
 use crate::chart::latency::LATENCY;
 use crate::chart::success::SUCCESS;
 use crate::chart::traffic::TRAFFIC;
+use crate::settled::settle;
 use events::Events;
 use limits::Limits;
 use rollout::Rollouts;
@@ -24,7 +25,7 @@ use tiles::Tiles;
 /// The overview.
 #[component]
 pub fn Overview() -> impl IntoView {
-    view! {
+    settle(view! {
         <Tiles/>
         <div class="columns">
             <div>
@@ -41,6 +42,5 @@ pub fn Overview() -> impl IntoView {
                 <Events/>
             </div>
         </div>
-    }
-    .into_any()
+    })
 }

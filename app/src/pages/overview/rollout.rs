@@ -8,6 +8,8 @@ use super::share_change::ShareChange;
 use super::sides::Sides;
 use crate::components::Card;
 use crate::live::use_live;
+use crate::settled::settle;
+use crate::signals::{flag, text};
 
 /// One card for each rollout.
 #[component]
@@ -18,14 +20,13 @@ pub fn Rollouts() -> impl IntoView {
         let stages: Vec<_> = info.stages.iter().map(|share| share.basis_points()).collect();
         (*at, info.name.clone(), info.legacy.clone(), info.candidate.clone(), stages)
     };
-    view! {
-        <div id="rollouts" class="stack" hidden=move || list.with(Vec::is_empty)>
+    settle(view! {
+        <div id="rollouts" class="stack" hidden=flag(move || list.with(Vec::is_empty))>
             <For each=move || list.get().into_iter().enumerate() key=key let((at, info))>
                 <Rollout at info/>
             </For>
         </div>
-    }
-    .into_any()
+    })
 }
 
 #[component]
@@ -33,30 +34,37 @@ fn Rollout(at: usize, info: RolloutInfo) -> impl IntoView {
     let live = use_live();
     let tick: Memo<RolloutTick> =
         Memo::new(move |_| live.rollouts.with(|all| all.get(at).cloned()).unwrap_or_default());
-    let share = Memo::new(move |_| tick.with(|tick| tick.candidate_share));
+    let share = Signal::derive(move || tick.with(|tick| tick.candidate_share));
     let stages = info.stages.clone();
-    let note = Signal::derive(move || stage(&stages, share.get()));
-    let label = move || format!("legacy {} %, candidate {} %", share.get().rest(), share.get());
+    let note = text(move || stage(&stages, share.get()));
+    let label = text(move || format!("legacy {} %, candidate {} %", share.get().rest(), share.get()));
+    let part = move |class: &'static str, of: fn(Share) -> Share, label: fn(Share) -> String| {
+        view! {
+            <span
+                class=class
+                style:flex-grow=text(move || of(share.get()).to_string())
+                hidden=flag(move || of(share.get()) == Share::NONE)
+            >
+                {text(move || label(of(share.get())))}
+            </span>
+        }
+    };
     view! {
         <Card
             id=format!("rollout-{}", info.name)
             title=format!("Rollout · {}", info.name)
             note=note
             class="acts"
-        >
-            <div data-testid=format!("rollout-{}", info.name) data-percent=move || share.get().to_string()>
+        >{settle(view! {
+            <div data-testid=format!("rollout-{}", info.name) data-percent=text(move || share.get().to_string())>
                 <div class="share figures" role="img" aria-label=label>
-                    <span class="l" style:flex-grow=move || share.get().rest().to_string() hidden=move || share.get() == Share::ALL>
-                        {move || format!("legacy {} %", share.get().rest())}
-                    </span>
-                    <span class="c" style:flex-grow=move || share.get().to_string() hidden=move || share.get() == Share::NONE>
-                        {move || candidate_label(share.get())}
-                    </span>
+                    {part("l", Share::rest, |share| format!("legacy {share} %"))}
+                    {part("c", |share| share, candidate_label)}
                 </div>
                 <Sides tick info=info.clone()/>
                 <ShareChange share info=info.clone()/>
             </div>
-        </Card>
+        })}</Card>
     }
 }
 

@@ -6,6 +6,8 @@ use rad_model::{RolloutInfo, Share};
 use serde::{Deserialize, Serialize};
 
 use crate::live::http;
+use crate::settled::settle;
+use crate::signals::{aria, flag, text};
 
 #[derive(Serialize)]
 struct Change {
@@ -34,7 +36,7 @@ enum Outcome {
 
 /// The stages as buttons; the pressed one is what the server says is in force.
 #[component]
-pub fn ShareChange(share: Memo<Share>, info: RolloutInfo) -> impl IntoView {
+pub fn ShareChange(share: Signal<Share>, info: RolloutInfo) -> impl IntoView {
     let outcome = RwSignal::new(Outcome::default());
     let why = RwSignal::new(String::new());
     let busy = move || outcome.with(|outcome| *outcome == Outcome::Under);
@@ -53,6 +55,20 @@ pub fn ShareChange(share: Memo<Share>, info: RolloutInfo) -> impl IntoView {
         });
     };
     let given = move || Some(why.get_untracked().trim().to_owned()).filter(|why| !why.is_empty());
+    let said = text(move || match outcome.get() {
+        Outcome::Nothing | Outcome::Failed(_) => String::new(),
+        Outcome::Under => "Changing…".to_owned(),
+        Outcome::Done(Changed { from, to }) if from == to => format!("It was at {to} % already."),
+        Outcome::Done(Changed { from, to }) => format!("Changed {from} → {to} %."),
+    });
+    let error = text(move || match outcome.get() {
+        Outcome::Failed(why) => why,
+        _ => String::new(),
+    });
+    let undo = move || match outcome.get() {
+        Outcome::Done(change) if change.from != change.to => Some(change),
+        _ => None,
+    };
     let mut stages = info.stages.clone();
     stages.insert(0, Share::NONE);
     stages.dedup();
@@ -60,15 +76,15 @@ pub fn ShareChange(share: Memo<Share>, info: RolloutInfo) -> impl IntoView {
         view! {
             <button
                 data-testid=format!("share-{stage}")
-                aria-pressed=move || (share.get() == stage).to_string()
-                aria-disabled=move || busy().to_string()
+                aria-pressed=aria(move || share.get() == stage)
+                aria-disabled=aria(busy)
                 on:click=move |_| set(Some(stage), given())
             >
                 {if stage == Share::ALL { "100 %".to_owned() } else { stage.to_string() }}
             </button>
         }
     };
-    view! {
+    settle(view! {
         <div class="segments fill" role="group" aria-label="Candidate share in percent">
             {stages.into_iter().map(button).collect_view()}
         </div>
@@ -78,38 +94,32 @@ pub fn ShareChange(share: Memo<Share>, info: RolloutInfo) -> impl IntoView {
                 maxlength="200"
                 placeholder="Why (optional)"
                 aria-label="Reason for the change"
-                prop:value=move || why.get()
+                prop:value=why
                 on:input=move |event| why.set(event_target_value(&event))
             />
             <button
                 class="danger"
                 data-testid="rollback"
-                aria-disabled=move || busy().to_string()
+                aria-disabled=aria(busy)
                 on:click=move |_| set(None, given())
             >
                 "Roll back now"
             </button>
         </div>
-        <div class="outcome" role="status">
-            {move || match outcome.get() {
-                Outcome::Nothing => ().into_any(),
-                Outcome::Under => view! { <span class="muted">"Changing…"</span> }.into_any(),
-                Outcome::Failed(why) => view! { <span class="bad-text" data-testid="rollout-error">{why}</span> }.into_any(),
-                Outcome::Done(Changed { from, to }) if from == to => {
-                    view! { <span class="muted">{format!("It was at {to} % already.")}</span> }.into_any()
+        <div class="outcome" role="status" hidden=flag(move || outcome.with(|outcome| *outcome == Outcome::Nothing))>
+            <span>{said}</span>
+            <span class="bad-text" data-testid="rollout-error">{error}</span>
+            <button
+                data-testid="undo"
+                hidden=flag(move || undo().is_none())
+                on:click=move |_| {
+                    if let Some(Changed { from, to }) = untrack(undo) {
+                        set(Some(from), Some(format!("undo of {from} → {to} %")));
+                    }
                 }
-                Outcome::Done(Changed { from, to }) => view! {
-                    <span>{format!("Changed {from} → {to} %.")}</span>
-                    <button
-                        data-testid="undo"
-                        on:click=move |_| set(Some(from), Some(format!("undo of {from} → {to} %")))
-                    >
-                        "Undo"
-                    </button>
-                }
-                .into_any(),
-            }}
+            >
+                "Undo"
+            </button>
         </div>
-    }
-    .into_any()
+    })
 }

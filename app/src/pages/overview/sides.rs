@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use rad_model::{RolloutInfo, RolloutTick, SideTick};
 
 use crate::format;
+use crate::signals::{flag, text};
 
 /// Requests, success and p99 of each side.
 #[component]
@@ -20,29 +21,38 @@ pub fn Sides(tick: Memo<RolloutTick>, info: RolloutInfo) -> impl IntoView {
                 </tr>
             </thead>
             <tbody>
-                {side("legacy", info.legacy, target, Memo::new(move |_| tick.with(|tick| tick.legacy)))}
-                {side("candidate", info.candidate, target, Memo::new(move |_| tick.with(|tick| tick.candidate)))}
+                {side("legacy", info.legacy, target, tick, |tick| tick.legacy)}
+                {side("candidate", info.candidate, target, tick, |tick| tick.candidate)}
             </tbody>
         </table>
     }
 }
 
-fn side(name: &'static str, upstream: String, target: f64, tick: Memo<SideTick>) -> impl IntoView {
-    let success = Memo::new(move |_| tick.with(success));
-    let p99 = move || match tick.get().p99_us {
+fn side(
+    name: &'static str,
+    upstream: String,
+    target: f64,
+    tick: Memo<RolloutTick>,
+    of: fn(&RolloutTick) -> SideTick,
+) -> impl IntoView {
+    let side = move || tick.with(of);
+    let requests = text(move || format::count(side().total_requests));
+    let share = text(move || {
+        success(&side()).map_or("–".to_owned(), |share| format!("{} %", format::percent(share)))
+    });
+    let misses = flag(move || success(&side()).is_some_and(|share| share < target));
+    let p99 = text(move || match side().p99_us {
         0 => "–".to_owned(),
         us => {
             let (value, unit) = format::duration(f64::from(us));
             format!("{value} {unit}")
         }
-    };
+    });
     view! {
         <tr data-testid=format!("side-{name}")>
             <td><i class=format!("key {name}")></i>{name}" "<small>{upstream}</small></td>
-            <td class="num">{move || format::count(tick.get().total_requests)}</td>
-            <td class="num" class:bad-text=move || success.get().is_some_and(|success| success < target)>
-                {move || success.get().map_or("–".to_owned(), |success| format!("{} %", format::percent(success)))}
-            </td>
+            <td class="num">{requests}</td>
+            <td class="num" class:bad-text=misses>{share}</td>
             <td class="num">{p99}</td>
         </tr>
     }

@@ -11,6 +11,8 @@ use crate::chart::spark::{POINTS, spark, up_from_zero};
 use crate::components::{Figure, Tile};
 use crate::format;
 use crate::live::use_live;
+use crate::settled::settle;
+use crate::signals::flag;
 
 /// The tiles; the rollout's only where there is one.
 #[component]
@@ -19,9 +21,9 @@ pub fn Tiles() -> impl IntoView {
     let figure = move |of: fn(&Past<'_>) -> Figure| {
         Memo::new(move |_| live.board.with(|board| of(&Past::new(board, 60_000))))
     };
-    let rolls_out = Memo::new(move |_| live.board.with(|board| !board.snapshot.topology.rollouts.is_empty()));
+    let no_rollout = flag(move || live.board.with(|board| board.snapshot.topology.rollouts.is_empty()));
     let share = Memo::new(move |_| live.board.with(candidate));
-    view! {
+    settle(view! {
         <section class="now" aria-label="Now">
             <Tile name="requests" label="Requests" tone="accent" href="#traffic" figure=figure(requests)
                 hint="All requests a second, mean of the last 10 seconds"/>
@@ -33,13 +35,10 @@ pub fn Tiles() -> impl IntoView {
                 hint="Requests a second that limits rejected, mean of the last 10 seconds"/>
             <Tile name="breakers" label="Breakers open" tone="bad" href="#breakers" figure=figure(breakers)
                 hint="Breakers that reject requests now; half-open ones count"/>
-            <Show when=move || rolls_out.get()>
-                <Tile name="candidate" label="Candidate" tone="candidate" href="#rollouts" figure=share
-                    hint="Share of the first rollout that goes to its candidate"/>
-            </Show>
+            <Tile name="candidate" label="Candidate" tone="candidate" href="#rollouts" figure=share
+                hint="Share of the first rollout that goes to its candidate" hidden=no_rollout/>
         </section>
-    }
-    .into_any()
+    })
 }
 
 fn requests(past: &Past<'_>) -> Figure {
