@@ -35,7 +35,6 @@ test: ## Run all tests: unit, integration, browser
 	cd end2end && CHROMIUM="$$(../.make/chromium)" npx playwright test
 
 bench: ## Run the benchmarks
-	@.make/setup build
 	@.make/bench
 
 lint: ## Check formatting; clippy for the server and for the browser; types of the browser tests
