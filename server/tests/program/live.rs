@@ -40,9 +40,8 @@ async fn hello(socket: &mut Socket) -> Hello {
 
 async fn close_code(socket: &mut Socket) -> u16 {
     loop {
-        match socket.next().await.expect("a close").expect("a message") {
-            Message::Close(close) => return close.expect("a code").code.into(),
-            _ => {}
+        if let Message::Close(close) = socket.next().await.expect("a close").expect("a message") {
+            return close.expect("a code").code.into();
         }
     }
 }

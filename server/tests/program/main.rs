@@ -1,5 +1,8 @@
 //! The real program, started on free ports, spoken to over real sockets, in front of real upstreams.
 
+// In a test a panic is the way to fail.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod api;
 mod breaking;
 mod faults;
