@@ -19,8 +19,8 @@ pub mod signals;
 pub use initial::Initial;
 
 use leptos::prelude::*;
-use leptos_meta::{Body, MetaTags, provide_meta_context};
-use leptos_router::components::{Route, Router, Routes};
+use leptos_router::components::{FlatRoutes, Route, Router};
+use leptos_router::location::RequestUrl;
 use leptos_router::path;
 
 use board::Board;
@@ -39,11 +39,15 @@ const STILL: &str = "<p class=\"banner\"><b>This picture does not move.</b> \
 
 /// The document around the application.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
+    let url = use_context::<RequestUrl>();
+    let path = url.as_ref().map_or("/", |url| url.as_ref().split('?').next().unwrap_or_default());
+    let title = pages::document_title(path);
     view! {
         <!DOCTYPE html>
         <html lang="en">
             <head>
                 <meta charset="utf-8"/>
+                <title>{title}</title>
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>
                 <meta name="color-scheme" content="dark light"/>
                 <script inner_html=THEME></script>
@@ -51,7 +55,6 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <link rel="icon" type="image/svg+xml" href="/favicon.svg"/>
                 <AutoReload options=options.clone()/>
                 <HydrationScripts options/>
-                <MetaTags/>
             </head>
             <body>
                 <App/>
@@ -63,15 +66,12 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 /// The application.
 #[component]
 pub fn App() -> impl IntoView {
-    provide_meta_context();
     let initial = Initial::carried();
     let live = Live::new(Board::new(&initial.hello));
     provide_context(live);
     provide_context(initial.lab);
     Effect::new(move |_| live::start(live));
-    let stale = Memo::new(move |_| live.connection.with(|machine| machine.is_stale()));
     view! {
-        <Body {..} class:stale=stale/>
         <Router>
             <Console/>
         </Router>
@@ -92,10 +92,10 @@ fn Console() -> impl IntoView {
                 <main id="main">
                     <noscript inner_html=STILL></noscript>
                     <Banner/>
-                    <Routes fallback=Missing>
+                    <FlatRoutes fallback=Missing>
                         <Route path=path!("/") view=Overview/>
                         <Route path=path!("/lab") view=Lab/>
-                    </Routes>
+                    </FlatRoutes>
                 </main>
             </div>
         </div>

@@ -4,8 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Knobs, Quota, Share};
 
+mod read;
+
 /// Something that happened at a moment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+///
+/// Its `kind` comes before what belongs to the kind.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Event {
     /// Position in the sequence of frames of this epoch.
     pub seq: u64,
@@ -16,7 +20,7 @@ pub struct Event {
 }
 
 /// What happened. Names are those of the [`crate::Topology`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EventKind {
     /// The gateway takes traffic.
@@ -57,4 +61,55 @@ pub enum OpenReason {
     ProbeFailed,
     /// The probes did not finish in time.
     HalfOpenTimeout,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_reads_what_it_writes() {
+        let name = || "mail".to_owned();
+        let share = |percent| Share::from_percent(percent).unwrap();
+        let opened = |reason| EventKind::BreakerOpened { breaker: name(), reason, open_for_ms: 60_000 };
+        let changed = |reason: &str| EventKind::RolloutChanged {
+            rollout: name(),
+            from: share(0.25),
+            to: share(10.0),
+            by: "api".to_owned(),
+            reason: reason.to_owned(),
+        };
+        let knobs = Knobs { failure_share: 0.5, latency_ms: 20 };
+        let kinds = [
+            EventKind::Started { version: "1.0".to_owned() },
+            opened(OpenReason::ConsecutiveFailures(5)),
+            opened(OpenReason::ProbeFailed),
+            opened(OpenReason::HalfOpenTimeout),
+            EventKind::BreakerHalfOpen { breaker: name(), after_ms: 1 },
+            EventKind::BreakerClosed { breaker: name(), successes: 2 },
+            changed(""),
+            changed("first"),
+            EventKind::LimitReached { route: name(), key: name(), limit: "5/10s".parse().unwrap() },
+            EventKind::KnobsTurned { upstream: name(), knobs },
+            EventKind::TrafficChanged { requests_per_second: 3 },
+            EventKind::MetricsReset,
+        ];
+        for kind in kinds {
+            let event = Event { seq: 1, at_ms: 2, kind };
+            let text = serde_json::to_string(&event).unwrap();
+            assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_event_is_refused() {
+        for text in [
+            r#"{"seq":1,"at_ms":2}"#,
+            r#"{"seq":1,"at_ms":2,"kind":"nonsense"}"#,
+            r#"{"seq":1,"kind":"metrics_reset"}"#,
+            r#"{"seq":1,"at_ms":2,"kind":"breaker_closed","breaker":"mail"}"#,
+        ] {
+            assert!(serde_json::from_str::<Event>(text).is_err(), "{text}");
+        }
+    }
 }

@@ -1,10 +1,10 @@
 //! The header: where one is, how fresh the figures are, and what can be done about it.
 
 use leptos::prelude::*;
-use leptos_meta::Title;
 use leptos_router::hooks::use_location;
 
 use super::{Connection, KillSwitch, Pause, RangeSegments, ThemeButton};
+use crate::pages;
 use crate::settled::settle;
 use crate::signals::text;
 
@@ -12,15 +12,10 @@ use crate::signals::text;
 #[component]
 pub fn Bar() -> impl IntoView {
     let path = use_location().pathname;
-    let title = Memo::new(move |_| match path.get().trim_end_matches('/') {
-        "" => "Overview".to_owned(),
-        "/lab" => "Lab".to_owned(),
-        _ => "Not found".to_owned(),
-    });
+    Effect::new(move |_| document().set_title(&path.with(|path| pages::document_title(path))));
     settle(view! {
-        <Title text=move || format!("{} · RAD Monitor", title.get())/>
         <header class="bar">
-            <h1>{text(move || title.get())}</h1>
+            <h1>{text(move || path.with(|path| pages::title(path).to_owned()))}</h1>
             <Connection/>
             <span class="grow"></span>
             <RangeSegments/>

@@ -47,6 +47,12 @@ pub fn start(live: Live) {
         feed(Input::Offline);
     }
     start_clock(live);
+    leptos::prelude::Effect::new(move |_| {
+        let stale = live.connection.with(Machine::is_stale);
+        if let Some(body) = document().body() {
+            let _ = body.class_list().toggle_with_force("stale", stale);
+        }
+    });
     kill_switch::install();
     if kill_switch::is_thrown() { kill_switch::disable() } else { feed(Input::Start) }
 }

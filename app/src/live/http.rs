@@ -1,43 +1,55 @@
 //! The console's JSON API, as the page uses it.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+#[cfg(feature = "hydrate")]
+use wasm_bindgen::JsValue;
 
 /// Reads a resource; the error is a sentence for people.
 pub async fn get<T: DeserializeOwned>(url: &str) -> Result<T, String> {
     call("GET", url, None).await
 }
 
-/// Sends a body and reads the answer; the error is a sentence for people.
-pub async fn send<B: Serialize, T: DeserializeOwned>(method: &str, url: &str, body: &B) -> Result<T, String> {
-    let body = serde_json::to_string(body).map_err(|error| error.to_string())?;
+/// Sends JSON and reads the answer; the error is a sentence for people.
+pub async fn send<T: DeserializeOwned>(method: &str, url: &str, body: String) -> Result<T, String> {
     call(method, url, Some(body)).await
 }
 
 #[cfg(feature = "hydrate")]
 async fn call<T: DeserializeOwned>(method: &str, url: &str, body: Option<String>) -> Result<T, String> {
-    use gloo_net::http::{Method, RequestBuilder};
-
     #[derive(serde::Deserialize)]
     struct Problem {
         detail: String,
     }
 
-    let method = method.parse().unwrap_or(Method::GET);
-    let request = RequestBuilder::new(url).method(method).header("accept", "application/json");
-    let request = match body {
-        Some(body) => request.header("content-type", "application/json").body(body),
-        None => request.build(),
-    };
-    let unanswered = |_| "The server did not answer.".to_owned();
-    let response = request.map_err(unanswered)?.send().await.map_err(unanswered)?;
-    let text = response.text().await.map_err(unanswered)?;
-    if response.ok() {
+    let (status, text) = fetch(method, url, body).await.map_err(|_| "The server did not answer.")?;
+    if (200..300).contains(&status) {
         return serde_json::from_str(&text)
             .map_err(|error| format!("The answer was not understood: {error}."));
     }
     let problem = serde_json::from_str::<Problem>(&text).map(|problem| problem.detail);
-    Err(problem.unwrap_or_else(|_| format!("The server answered {}.", response.status())))
+    Err(problem.unwrap_or_else(|_| format!("The server answered {status}.")))
+}
+
+/// The status and the text of an answer.
+#[cfg(feature = "hydrate")]
+async fn fetch(method: &str, url: &str, body: Option<String>) -> Result<(u16, String), JsValue> {
+    use wasm_bindgen::JsCast;
+    use wasm_bindgen_futures::JsFuture;
+    use web_sys::{Headers, RequestInit, Response};
+
+    let headers = Headers::new()?;
+    headers.set("accept", "application/json")?;
+    let init = RequestInit::new();
+    init.set_method(method);
+    if let Some(body) = body {
+        headers.set("content-type", "application/json")?;
+        init.set_body(&body.into());
+    }
+    init.set_headers(&headers);
+    let answer = JsFuture::from(leptos::prelude::window().fetch_with_str_and_init(url, &init)).await?;
+    let answer: Response = answer.dyn_into()?;
+    let text = JsFuture::from(answer.text()?).await?;
+    Ok((answer.status(), text.as_string().unwrap_or_default()))
 }
 
 /// The server draws pages; it asks nobody.

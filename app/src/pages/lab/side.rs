@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use rad_model::{Knobs, KnobsPatch, LabState};
+use rad_model::{Knobs, LabState};
 
 use super::Bench;
 use crate::components::Card;
@@ -46,8 +46,9 @@ impl Side {
     }
 }
 
-const PRESETS: [(&str, &str, f64, u32); 3] =
-    [("healthy", "Healthy", 0.0, 20), ("slow", "Slow", 0.0, 2_000), ("broken", "Broken", 1.0, 20)];
+/// Key, label, failures in percent, latency in milliseconds.
+const PRESETS: [(&str, &str, u32, u32); 3] =
+    [("healthy", "Healthy", 0, 20), ("slow", "Slow", 0, 2_000), ("broken", "Broken", 100, 20)];
 
 /// Failure share, latency and presets of one side.
 #[component]
@@ -62,30 +63,30 @@ pub fn SideKnobs(side: Side, bench: Bench) -> impl IntoView {
         let received = bench.state.get().map_or(0, |state| side.received(&state));
         format!("{} received", format::count(received))
     });
-    let turn = move |patch: KnobsPatch| {
+    let turn = move |failure_percent: Option<u32>, latency_ms: Option<u32>| {
         let url = format!("/api/lab/{name}");
-        spawn_local(async move { bench.take(http::send("PATCH", &url, &patch).await) });
+        let body = patch(failure_percent, latency_ms);
+        spawn_local(async move { bench.take(http::send("PATCH", &url, body).await) });
     };
     let set_failure = move |text: String| {
         if let Some(percent) = number(&text, 100) {
-            turn(KnobsPatch { failure_share: Some(f64::from(percent) / 100.0), ..KnobsPatch::default() });
+            turn(Some(percent), None);
         }
     };
     let mut slide_failure = debounce(SETTLE, set_failure);
     let mut type_failure = debounce(SETTLE, set_failure);
     let mut settle_latency = debounce(SETTLE, move |text: String| {
         if let Some(ms) = number(&text, Knobs::MAX_LATENCY_MS) {
-            turn(KnobsPatch { latency_ms: Some(ms), ..KnobsPatch::default() });
+            turn(None, Some(ms));
         }
     });
-    let preset = move |(key, label, failure_share, latency_ms): (&str, &'static str, f64, u32)| {
-        let wanted = Knobs { failure_share, latency_ms };
-        let patch = KnobsPatch { failure_share: Some(failure_share), latency_ms: Some(latency_ms) };
+    let preset = move |(key, label, percent, latency_ms): (&str, &'static str, u32, u32)| {
+        let wanted = Knobs { failure_share: f64::from(percent) / 100.0, latency_ms };
         view! {
             <button
                 data-testid=format!("lab-{name}-{key}")
                 aria-pressed=aria(move || knobs() == Some(wanted))
-                on:click=move |_| turn(patch)
+                on:click=move |_| turn(Some(percent), Some(latency_ms))
             >
                 {label}
             </button>
@@ -133,4 +134,29 @@ pub fn SideKnobs(side: Side, bench: Bench) -> impl IntoView {
 /// A whole number up to `most`, as typed; nothing while it is being typed.
 pub fn number(text: &str, most: u32) -> Option<u32> {
     text.trim().parse().ok().filter(|number| *number <= most)
+}
+
+/// The body of a change, a [`rad_model::KnobsPatch`]. By hand: writing floats with serde is heavy in the
+/// bundle.
+fn patch(failure_percent: Option<u32>, latency_ms: Option<u32>) -> String {
+    let failure =
+        failure_percent.map(|percent| format!("\"failure_share\":{}.{:02}", percent / 100, percent % 100));
+    let latency = latency_ms.map(|ms| format!("\"latency_ms\":{ms}"));
+    let members: Vec<_> = failure.into_iter().chain(latency).collect();
+    format!("{{{}}}", members.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rad_model::KnobsPatch;
+
+    #[test]
+    fn a_patch_is_what_the_server_reads() {
+        for (percent, share) in [(0, 0.0), (5, 0.05), (35, 0.35), (100, 1.0)] {
+            let read: KnobsPatch = serde_json::from_str(&patch(Some(percent), Some(20))).unwrap();
+            assert_eq!(read, KnobsPatch { failure_share: Some(share), latency_ms: Some(20) });
+        }
+        assert_eq!(patch(None, Some(7)), r#"{"latency_ms":7}"#);
+    }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use rad_model::LabState;
-use serde::Serialize;
 
 use super::Bench;
 use super::side::number;
@@ -17,11 +16,6 @@ use crate::signals::aria;
 const SETTLE: Duration = Duration::from_millis(250);
 const RATES: [u32; 5] = [0, 20, 100, 300, LabState::MAX_RATE];
 
-#[derive(Serialize)]
-struct Traffic {
-    requests_per_second: u32,
-}
-
 /// The rate of the sample traffic.
 #[component]
 pub fn TrafficKnob(bench: Bench) -> impl IntoView {
@@ -29,8 +23,8 @@ pub fn TrafficKnob(bench: Bench) -> impl IntoView {
     // Memos: what is being typed is only overwritten by a change.
     let value = Memo::new(move |_| rate().to_string());
     let set = move |requests_per_second: u32| {
-        let body = Traffic { requests_per_second };
-        spawn_local(async move { bench.take(http::send("PATCH", "/api/lab/traffic", &body).await) });
+        let body = format!("{{\"requests_per_second\":{requests_per_second}}}");
+        spawn_local(async move { bench.take(http::send("PATCH", "/api/lab/traffic", body).await) });
     };
     let mut typed = debounce(SETTLE, move |text: String| {
         if let Some(rate) = number(&text, LabState::MAX_RATE) {
