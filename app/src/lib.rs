@@ -18,6 +18,7 @@ pub mod signals;
 
 pub use initial::Initial;
 
+use leptos::nonce::use_nonce;
 use leptos::prelude::*;
 use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::location::RequestUrl;
@@ -50,7 +51,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <title>{title}</title>
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>
                 <meta name="color-scheme" content="dark light"/>
-                <script inner_html=THEME></script>
+                <script nonce=use_nonce() inner_html=THEME></script>
                 <link rel="stylesheet" href="/pkg/rad-monitor.css"/>
                 <link rel="icon" type="image/svg+xml" href="/favicon.svg"/>
                 <AutoReload options=options.clone()/>

@@ -40,11 +40,11 @@ impl Backoff {
     /// Past [`Backoff::attempts`] the delay stays at the cap: the client never dies for good.
     #[must_use]
     pub fn delay(&self, attempt: u32, random: f64) -> Duration {
-        let exponent = attempt.saturating_sub(1).min(1_000);
+        let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
         let exponential = if attempt > self.attempts {
             self.cap_ms
         } else {
-            (self.base_ms * self.factor.powf(f64::from(exponent))).min(self.cap_ms)
+            (self.base_ms * self.factor.powi(exponent)).min(self.cap_ms)
         };
         let spread = 1.0 + self.jitter * (2.0 * random.clamp(0.0, 1.0) - 1.0);
         Duration::from_secs_f64((exponential * spread).max(0.0) / 1_000.0)

@@ -18,8 +18,8 @@ impl Scale {
     #[must_use]
     pub fn from_zero(max: f64, lines: u32, least: f64) -> Self {
         let lines = f64::from(lines.max(1));
-        let wanted = (max / lines).max(least).max(f64::MIN_POSITIVE);
-        let power = 10_f64.powf(wanted.log10().floor());
+        let wanted = (max / lines).max(least).max(1e-6);
+        let power = power_of_ten_below(wanted);
         let step = STEPS.into_iter().map(|step| step * power).find(|step| *step >= wanted * 0.999_999);
         let step = step.unwrap_or(10.0 * power);
         let count = (max / step - 1e-9).ceil().max(1.0);
@@ -45,6 +45,18 @@ impl Scale {
         let count = format::whole((self.high - self.low) / self.step);
         (0..=count).map(|at| self.low + self.step * format::approximate(at)).collect()
     }
+}
+
+/// By steps: logarithms and powers weigh more in the bundle than they are worth here.
+fn power_of_ten_below(value: f64) -> f64 {
+    let mut power = 1.0;
+    while power > value {
+        power /= 10.0;
+    }
+    while power * 10.0 <= value {
+        power *= 10.0;
+    }
+    power
 }
 
 /// A span of time on the horizontal axis.

@@ -7,7 +7,7 @@ use crate::signals::text;
 
 /// A bar of 0 to 1 with its figure; it warns from 80 % on.
 #[component]
-pub fn Meter(share: Signal<f64>, #[prop(into)] label: String) -> impl IntoView {
+pub fn Meter(share: Signal<f64>, label: Signal<String>) -> impl IntoView {
     let percent = move || format::whole(share.get().clamp(0.0, 1.0) * 100.0);
     let class = text(move || {
         let tone = match percent() {

@@ -52,11 +52,7 @@ impl Bench {
 pub fn Lab() -> impl IntoView {
     let live = use_live();
     let here = Memo::new(move |_| live.board.with(|board| board.snapshot.topology.lab));
-    settle(view! {
-        <Show when=move || here.get() fallback=Absent>
-            <Knobs/>
-        </Show>
-    })
+    move || if here.get() { settle(view! { <Knobs/> }) } else { settle(view! { <Absent/> }) }
 }
 
 #[component]

@@ -1,20 +1,15 @@
 //! The knobs of one sample upstream.
 
-use std::time::Duration;
-
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use rad_model::{Knobs, LabState};
 
 use super::Bench;
-use crate::components::Card;
+use crate::components::{Card, Choice, Field};
 use crate::format;
 use crate::live::http;
 use crate::settled::settle;
 use crate::signals::{aria, text};
-
-/// A slider that is being moved is sent this often at most.
-const SETTLE: Duration = Duration::from_millis(150);
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +50,6 @@ const PRESETS: [(&str, &str, u32, u32); 3] =
 pub fn SideKnobs(side: Side, bench: Bench) -> impl IntoView {
     let name = side.name();
     let knobs = move || bench.state.get().map(|state| side.knobs(&state));
-    // Memos: what is being typed is only overwritten by a change.
     let failure =
         Memo::new(move |_| knobs().map_or(0, |knobs| format::whole(knobs.failure_share * 100.0)).to_string());
     let latency = Memo::new(move |_| knobs().map_or(0, |knobs| knobs.latency_ms).to_string());
@@ -68,28 +62,17 @@ pub fn SideKnobs(side: Side, bench: Bench) -> impl IntoView {
         let body = patch(failure_percent, latency_ms);
         spawn_local(async move { bench.take(http::send("PATCH", &url, body).await) });
     };
-    let set_failure = move |text: String| {
-        if let Some(percent) = number(&text, 100) {
-            turn(Some(percent), None);
-        }
-    };
-    let mut slide_failure = debounce(SETTLE, set_failure);
-    let mut type_failure = debounce(SETTLE, set_failure);
-    let mut settle_latency = debounce(SETTLE, move |text: String| {
-        if let Some(ms) = number(&text, Knobs::MAX_LATENCY_MS) {
-            turn(None, Some(ms));
-        }
-    });
+    let set_failure = Callback::new(move |percent| turn(Some(percent), None));
+    let set_latency = Callback::new(move |ms| turn(None, Some(ms)));
     let preset = move |(key, label, percent, latency_ms): (&str, &'static str, u32, u32)| {
         let wanted = Knobs { failure_share: f64::from(percent) / 100.0, latency_ms };
         view! {
-            <button
-                data-testid=format!("lab-{name}-{key}")
-                aria-pressed=aria(move || knobs() == Some(wanted))
-                on:click=move |_| turn(Some(percent), Some(latency_ms))
-            >
-                {label}
-            </button>
+            <Choice
+                name=format!("lab-{name}-{key}")
+                label=label
+                pressed=aria(move || knobs() == Some(wanted))
+                press=Callback::new(move |()| turn(Some(percent), Some(latency_ms)))
+            />
         }
     };
     settle(view! {
@@ -99,41 +82,39 @@ pub fn SideKnobs(side: Side, bench: Bench) -> impl IntoView {
             </div>
             <label class="knob">
                 <span>"Failures"</span>
-                <input
-                    type="range" min="0" max="100" step="1"
-                    data-testid=format!("lab-{name}-failure-slider")
-                    aria-label=format!("Failures of {name} in percent, slider")
-                    prop:value=failure
-                    on:input=move |event| slide_failure(event_target_value(&event))
+                <Field
+                    kind="range"
+                    name=format!("lab-{name}-failure-slider")
+                    label=format!("Failures of {name} in percent, slider")
+                    max=100
+                    value=failure
+                    change=set_failure
                 />
-                <input
-                    type="number" min="0" max="100" step="1"
-                    data-testid=format!("lab-{name}-failure")
-                    aria-label=format!("Failures of {name} in percent")
-                    prop:value=failure
-                    on:input=move |event| type_failure(event_target_value(&event))
+                <Field
+                    kind="number"
+                    name=format!("lab-{name}-failure")
+                    label=format!("Failures of {name} in percent")
+                    max=100
+                    value=failure
+                    change=set_failure
                 />
                 <span class="muted">"%"</span>
             </label>
             <label class="knob">
                 <span>"Latency"</span>
                 <span class="grow"></span>
-                <input
-                    type="number" min="0" max=Knobs::MAX_LATENCY_MS.to_string() step="1"
-                    data-testid=format!("lab-{name}-latency")
-                    aria-label=format!("Latency of {name} in milliseconds")
-                    prop:value=latency
-                    on:input=move |event| settle_latency(event_target_value(&event))
+                <Field
+                    kind="number"
+                    name=format!("lab-{name}-latency")
+                    label=format!("Latency of {name} in milliseconds")
+                    max=Knobs::MAX_LATENCY_MS
+                    value=latency
+                    change=set_latency
                 />
                 <span class="muted">"ms"</span>
             </label>
         })}</Card>
     })
-}
-
-/// A whole number up to `most`, as typed; nothing while it is being typed.
-pub fn number(text: &str, most: u32) -> Option<u32> {
-    text.trim().parse().ok().filter(|number| *number <= most)
 }
 
 /// The body of a change, a [`rad_model::KnobsPatch`]. By hand: writing floats with serde is heavy in the

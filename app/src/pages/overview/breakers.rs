@@ -14,17 +14,15 @@ use crate::signals::{flag, text};
 #[component]
 pub fn Breakers() -> impl IntoView {
     let (live, look) = (use_live(), use_look());
-    let list = Memo::new(move |_| live.board.with(|board| board.snapshot.topology.breakers.clone()));
+    let count = move || live.board.with(|board| board.snapshot.topology.breakers.len());
+    let all = move || (0..count()).collect::<Vec<usize>>();
     let note = text(move || look.range.get().words().to_owned());
-    let key = |(at, info): &(usize, BreakerInfo)| {
-        (*at, info.name.clone(), info.consecutive_failures, info.successes_to_close)
-    };
     settle(view! {
         <Card id="breakers" title="Breakers" note=note>{settle(view! {
-            <p class="muted" hidden=flag(move || list.with(|list| !list.is_empty()))>
+            <p class="muted" hidden=flag(move || count() > 0)>
                 "No upstreams are configured, so there is nothing to break."
             </p>
-                <table class="rows" hidden=flag(move || list.with(Vec::is_empty))>
+                <table class="rows" hidden=flag(move || count() == 0)>
                     <thead>
                         <tr>
                             <th>"Upstream"</th>
@@ -35,8 +33,8 @@ pub fn Breakers() -> impl IntoView {
                         </tr>
                     </thead>
                     <tbody>
-                        <For each=move || list.get().into_iter().enumerate() key=key let((at, info))>
-                            <Row at info/>
+                        <For each=all key=|at| *at let(at)>
+                            <Row at/>
                         </For>
                     </tbody>
                 </table>
@@ -45,20 +43,26 @@ pub fn Breakers() -> impl IntoView {
 }
 
 #[component]
-fn Row(at: usize, info: BreakerInfo) -> impl IntoView {
+fn Row(at: usize) -> impl IntoView {
     let live = use_live();
     let tick = Memo::new(move |_| {
         let of = |board: &crate::board::Board| board.snapshot.now.as_ref()?.breakers.get(at).cloned();
         live.board.with(of).unwrap_or_default()
     });
     let state = move || tick.with(|tick| tick.state);
-    let (limit, probes) = (info.consecutive_failures, info.successes_to_close);
-    let failures = text(move || tick.with(|tick| failures(tick, limit)));
-    let next = text(move || tick.with(|tick| next(tick, probes)));
+    let of_info = move |read: fn(&BreakerInfo) -> String| {
+        live.board.with(|board| board.snapshot.topology.breakers.get(at).map(read).unwrap_or_default())
+    };
+    let limits = move || {
+        let of = |info: &BreakerInfo| (info.consecutive_failures, info.successes_to_close);
+        live.board.with(|board| board.snapshot.topology.breakers.get(at).map(of).unwrap_or_default())
+    };
+    let failures = text(move || tick.with(|tick| failures(tick, limits().0)));
+    let next = text(move || tick.with(|tick| next(tick, limits().1)));
     let word = text(move || state().word().to_owned());
     view! {
-        <tr data-testid=format!("breaker-{}", info.name) data-state=word>
-            <td class="name">{info.name.clone()}</td>
+        <tr data-testid=text(move || format!("breaker-{}", of_info(|info| info.name.clone()))) data-state=word>
+            <td class="name">{text(move || of_info(|info| info.name.clone()))}</td>
             <td>
                 <Pill tone=text(move || tone(state()).to_owned()) word/>
             </td>

@@ -1,6 +1,9 @@
 //! Which limits are in use, by whom, and what they reject.
 
+use std::cmp::Reverse;
+
 use leptos::prelude::*;
+use rad_model::Route;
 
 use crate::board::Board;
 use crate::chart::limits::LIMITS;
@@ -13,14 +16,6 @@ use crate::signals::{flag, text};
 
 /// More rows than these are shown on demand.
 const FEW: usize = 8;
-
-/// A limited route.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Limited {
-    route: u32,
-    path: String,
-    policy: String,
-}
 
 /// How its limit is used.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,8 +40,9 @@ pub fn Limits() -> impl IntoView {
             },
         );
     let shown = move || {
-        let few = if all.get() { usize::MAX } else { FEW };
-        list.get().into_iter().take(few)
+        let mut list = list.get();
+        list.truncate(if all.get() { usize::MAX } else { FEW });
+        list
     };
     settle(view! {
         <Card id="limits" title="Limits" hint=LIMITS.hint aside=settle(view! { <Legend model/> })>{settle(view! {
@@ -65,8 +61,8 @@ pub fn Limits() -> impl IntoView {
                         </tr>
                     </thead>
                     <tbody>
-                        <For each=shown key=Clone::clone let(limited)>
-                            <Row limited/>
+                        <For each=shown key=|route| *route let(route)>
+                            <Row route/>
                         </For>
                     </tbody>
                 </table>
@@ -78,17 +74,20 @@ pub fn Limits() -> impl IntoView {
 }
 
 #[component]
-fn Row(limited: Limited) -> impl IntoView {
+fn Row(route: usize) -> impl IntoView {
     let live = use_live();
-    let route = limited.route;
+    let of_route = move |read: fn(&Route) -> String| {
+        live.board.with(|board| board.snapshot.topology.routes.get(route).map(read).unwrap_or_default())
+    };
+    let path = text(move || of_route(|route| route.path.clone()));
     let usage = Memo::new(move |_| live.board.with(|board| usage(board, route)));
     let rejected = move || usage.with(|usage| usage.rejected);
     view! {
-        <tr data-testid=format!("limit-{}", limited.path)>
-            <td class="mono">{limited.path.clone()}</td>
-            <td class="muted">{limited.policy}</td>
+        <tr data-testid=text(move || format!("limit-{}", path.get()))>
+            <td class="mono">{path}</td>
+            <td class="muted">{text(move || of_route(policy))}</td>
             <td class="whole">
-                <Meter share=Signal::derive(move || usage.with(|usage| usage.share)) label=limited.path.clone()/>
+                <Meter share=Signal::derive(move || usage.with(|usage| usage.share)) label=path/>
             </td>
             <td class="num wide" class:bad-text=flag(move || rejected() > 0)>
                 {text(move || format::count(u64::from(rejected())))}
@@ -98,7 +97,8 @@ fn Row(limited: Limited) -> impl IntoView {
     }
 }
 
-fn usage(board: &Board, route: u32) -> Use {
+fn usage(board: &Board, route: usize) -> Use {
+    let route = u32::try_from(route).unwrap_or(u32::MAX);
     let fullest = board.route(route).and_then(|tick| tick.fullest.as_ref());
     Use {
         share: fullest.map_or(0.0, rad_model::LimitUse::share),
@@ -107,26 +107,26 @@ fn usage(board: &Board, route: u32) -> Use {
     }
 }
 
-/// In steps of a tenth, so that rows do not change places every second.
-fn busiest_first(board: &Board) -> Vec<Limited> {
-    let routes = (0..).zip(&board.snapshot.topology.routes).filter(|(_, route)| !route.limits.is_empty());
-    let mut ranked: Vec<_> = routes
-        .map(|(at, route)| {
-            let usage = usage(board, at);
-            let policy: Vec<_> = route.limits.iter().map(ToString::to_string).collect();
-            let rank = (usage.rejected > 0, format::whole(usage.share * 10.0));
-            let policy = format!("{} · {}", policy.join(", "), route.key);
-            (rank, Limited { route: at, path: route.path.clone(), policy })
-        })
-        .collect();
-    ranked.sort_by_key(|(rank, _)| std::cmp::Reverse(*rank));
-    ranked.into_iter().map(|(_, limited)| limited).collect()
+fn policy(route: &Route) -> String {
+    let limits: Vec<_> = route.limits.iter().map(ToString::to_string).collect();
+    format!("{} · {}", limits.join(", "), route.key)
+}
+
+/// The limited routes, in steps of a tenth, so that rows do not change places every second.
+fn busiest_first(board: &Board) -> Vec<usize> {
+    let routes = board.snapshot.topology.routes.iter().enumerate();
+    let mut list: Vec<_> = routes.filter(|(_, route)| !route.limits.is_empty()).map(|(at, _)| at).collect();
+    list.sort_by_cached_key(|route| {
+        let usage = usage(board, *route);
+        Reverse((usage.rejected > 0, format::whole(usage.share * 10.0)))
+    });
+    list
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rad_model::{Destination, LimitUse, Route, RouteTick};
+    use rad_model::{Destination, LimitUse, RouteTick};
 
     #[test]
     fn the_fullest_limit_comes_first_and_unlimited_routes_not_at_all() {
@@ -140,9 +140,8 @@ mod tests {
         let tick = RouteTick { route: 2, requests: 1, limited: 0, failed: 0, p99_us: 0, fullest };
         board.snapshot.routes.push(tick);
         let list = busiest_first(&board);
-        let paths: Vec<_> = list.iter().map(|limited| limited.path.as_str()).collect();
-        assert_eq!(paths, ["/b", "/a"]);
-        assert_eq!(list[0].policy, "10/minute · client");
+        assert_eq!(list, [2, 0]);
+        assert_eq!(policy(&board.snapshot.topology.routes[2]), "10/minute · client");
         assert_eq!(usage(&board, 2).who, "10.0.0.7");
     }
 }

@@ -5,6 +5,7 @@ use leptos::task::spawn_local;
 use rad_model::{RolloutInfo, Share};
 use serde::Deserialize;
 
+use crate::components::Choice;
 use crate::live::http;
 use crate::settled::settle;
 use crate::signals::{aria, flag, text};
@@ -75,14 +76,13 @@ pub fn ShareChange(share: Signal<Share>, info: RolloutInfo) -> impl IntoView {
     stages.dedup();
     let button = move |stage: Share| {
         view! {
-            <button
-                data-testid=format!("share-{stage}")
-                aria-pressed=aria(move || share.get() == stage)
-                aria-disabled=aria(busy)
-                on:click=move |_| set(Some(stage), given())
-            >
-                {if stage == Share::ALL { "100 %".to_owned() } else { stage.to_string() }}
-            </button>
+            <Choice
+                name=format!("share-{stage}")
+                label=if stage == Share::ALL { "100 %".to_owned() } else { stage.to_string() }
+                pressed=aria(move || share.get() == stage)
+                busy=aria(busy)
+                press=Callback::new(move |()| set(Some(stage), given()))
+            />
         }
     };
     settle(view! {
