@@ -33,7 +33,7 @@ impl<'a> Past<'a> {
     pub fn new(board: &'a Board, length_ms: u64) -> Self {
         let history = &board.snapshot.history;
         let span = Span::until(board.at_ms(), length_ms);
-        let from = history.at_ms.iter().position(|at| *at >= span.left_ms).unwrap_or(history.len());
+        let from = history.at_ms.partition_point(|at| *at < span.left_ms);
         let interval_ms = u64::from(board.interval_ms.max(1));
         let step_ms = if length_ms > LONG_MS { STEP_MS.max(interval_ms) } else { 1 };
         Self { history, snapshot: &board.snapshot, span, from, interval_ms, step_ms }

@@ -14,15 +14,19 @@ pub const CELLS: usize = 60;
 pub fn cells(at_ms: &[u64], column: &[BreakerCell], span: Span) -> Vec<BreakerCell> {
     let mut cells = vec![BreakerCell::Unknown; CELLS];
     let width = (span.right_ms - span.left_ms).div_ceil(60).max(1);
-    let last = span.right_ms / width;
+    // Where the cell that is being filled begins; without a division for each of so many entries.
+    let mut begins = span.right_ms / width * width;
+    let mut index = CELLS - 1;
     for (at_ms, state) in at_ms.iter().zip(column).rev() {
-        let age = usize::try_from(last.saturating_sub(at_ms / width)).unwrap_or(usize::MAX);
-        if age >= CELLS {
-            break;
+        while *at_ms < begins {
+            if index == 0 {
+                return cells;
+            }
+            index -= 1;
+            begins = begins.saturating_sub(width);
         }
-        let cell = &mut cells[CELLS - 1 - age];
-        if rank(*state) > rank(*cell) {
-            *cell = *state;
+        if rank(*state) > rank(cells[index]) {
+            cells[index] = *state;
         }
     }
     cells

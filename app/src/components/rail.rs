@@ -31,7 +31,7 @@ pub fn Rail() -> impl IntoView {
             </a>
         }
     };
-    let no_lab = flag(move || live.board.with(|board| !board.snapshot.topology.lab));
+    let no_lab = flag(move || live.topology.with(|topology| !topology.lab));
     settle(view! {
         <nav class="rail" aria-label="Main">
             <div class="brand">

@@ -11,7 +11,7 @@ mod socket;
 pub mod words;
 
 use leptos::prelude::*;
-use rad_model::RolloutTick;
+use rad_model::{RolloutTick, Topology};
 
 use crate::board::Board;
 use machine::Machine;
@@ -21,6 +21,8 @@ use machine::Machine;
 pub struct Live {
     /// What is shown. Held still while paused, and told to the views once an animation frame at most.
     pub board: RwSignal<Board>,
+    /// Routes, breakers and rollouts: what names and policies follow, and nothing each second.
+    pub topology: Memo<Topology>,
     /// The rollouts as they are, even while paused: who acts must see what is in force.
     pub rollouts: RwSignal<Vec<RolloutTick>>,
     pub connection: RwSignal<Machine>,
@@ -38,9 +40,11 @@ impl Live {
     /// The state that the page starts with.
     #[must_use]
     pub fn new(board: Board) -> Self {
+        let shown = RwSignal::new(board);
         Self {
-            rollouts: RwSignal::new(rollouts(&board)),
-            board: RwSignal::new(board),
+            rollouts: RwSignal::new(shown.with_untracked(rollouts)),
+            board: shown,
+            topology: Memo::new(move |_| shown.with(|board| board.snapshot.topology.clone())),
             connection: RwSignal::new(Machine::default()),
             now_ms: RwSignal::new(None),
             zone_min: RwSignal::new(None),

@@ -51,7 +51,7 @@ impl Bench {
 #[component]
 pub fn Lab() -> impl IntoView {
     let live = use_live();
-    let here = Memo::new(move |_| live.board.with(|board| board.snapshot.topology.lab));
+    let here = Memo::new(move |_| live.topology.with(|topology| topology.lab));
     move || if here.get() { settle(view! { <Knobs/> }) } else { settle(view! { <Absent/> }) }
 }
 

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use rad_model::{BreakerInfo, BreakerState, BreakerTick};
 
+use crate::board::Board;
 use crate::components::{Card, Pill, Strip};
 use crate::format;
 use crate::live::use_live;
@@ -14,7 +15,7 @@ use crate::signals::{flag, text};
 #[component]
 pub fn Breakers() -> impl IntoView {
     let (live, look) = (use_live(), use_look());
-    let count = move || live.board.with(|board| board.snapshot.topology.breakers.len());
+    let count = move || live.topology.with(|topology| topology.breakers.len());
     let all = move || (0..count()).collect::<Vec<usize>>();
     let note = text(move || look.range.get().words().to_owned());
     settle(view! {
@@ -45,17 +46,19 @@ pub fn Breakers() -> impl IntoView {
 #[component]
 fn Row(at: usize) -> impl IntoView {
     let live = use_live();
+    // Only what the row shows: counts that change each second must not redraw it.
     let tick = Memo::new(move |_| {
-        let of = |board: &crate::board::Board| board.snapshot.now.as_ref()?.breakers.get(at).cloned();
-        live.board.with(of).unwrap_or_default()
+        let of = |board: &Board| board.snapshot.now.as_ref()?.breakers.get(at).cloned();
+        let tick = live.board.with(of).unwrap_or_default();
+        BreakerTick { requests: 0, failed: 0, rejected: 0, ..tick }
     });
     let state = move || tick.with(|tick| tick.state);
     let of_info = move |read: fn(&BreakerInfo) -> String| {
-        live.board.with(|board| board.snapshot.topology.breakers.get(at).map(read).unwrap_or_default())
+        live.topology.with(|topology| topology.breakers.get(at).map(read).unwrap_or_default())
     };
     let limits = move || {
         let of = |info: &BreakerInfo| (info.consecutive_failures, info.successes_to_close);
-        live.board.with(|board| board.snapshot.topology.breakers.get(at).map(of).unwrap_or_default())
+        live.topology.with(|topology| topology.breakers.get(at).map(of).unwrap_or_default())
     };
     let failures = text(move || tick.with(|tick| failures(tick, limits().0)));
     let next = text(move || tick.with(|tick| next(tick, limits().1)));

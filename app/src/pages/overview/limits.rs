@@ -77,7 +77,7 @@ pub fn Limits() -> impl IntoView {
 fn Row(route: usize) -> impl IntoView {
     let live = use_live();
     let of_route = move |read: fn(&Route) -> String| {
-        live.board.with(|board| board.snapshot.topology.routes.get(route).map(read).unwrap_or_default())
+        live.topology.with(|topology| topology.routes.get(route).map(read).unwrap_or_default())
     };
     let path = text(move || of_route(|route| route.path.clone()));
     let usage = Memo::new(move |_| live.board.with(|board| usage(board, route)));

@@ -15,14 +15,14 @@ use crate::signals::{flag, text};
 #[component]
 pub fn Rollouts() -> impl IntoView {
     let live = use_live();
-    let list = Memo::new(move |_| live.board.with(|board| board.snapshot.topology.rollouts.clone()));
+    let list = move || live.topology.with(|topology| topology.rollouts.clone());
     let key = |(at, info): &(usize, RolloutInfo)| {
         let stages: Vec<_> = info.stages.iter().map(|share| share.basis_points()).collect();
         (*at, info.name.clone(), info.legacy.clone(), info.candidate.clone(), stages)
     };
     settle(view! {
-        <div id="rollouts" class="stack" hidden=flag(move || list.with(Vec::is_empty))>
-            <For each=move || list.get().into_iter().enumerate() key=key let((at, info))>
+        <div id="rollouts" class="stack" hidden=flag(move || list().is_empty())>
+            <For each=move || list().into_iter().enumerate() key=key let((at, info))>
                 <Rollout at info/>
             </For>
         </div>

@@ -21,7 +21,7 @@ pub fn Tiles() -> impl IntoView {
     let figure = move |of: fn(&Past<'_>) -> Figure| {
         Memo::new(move |_| live.board.with(|board| of(&Past::new(board, 60_000))))
     };
-    let no_rollout = flag(move || live.board.with(|board| board.snapshot.topology.rollouts.is_empty()));
+    let no_rollout = flag(move || live.topology.with(|topology| topology.rollouts.is_empty()));
     let share = Memo::new(move |_| live.board.with(candidate));
     settle(view! {
         <section class="now" aria-label="Now">
