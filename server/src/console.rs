@@ -18,6 +18,7 @@ use axum::routing::{any, get, patch, post};
 use rad_model::{Hello, Resume};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
@@ -105,6 +106,8 @@ fn router(console: Arc<Console>) -> Router {
         .merge(pages::router(&console))
         .layer(CompressionLayer::new())
         .layer(from_fn(origin::guard))
+        // A page that cannot be drawn is one failed answer, not a closed connection.
+        .layer(CatchPanicLayer::custom(error::panicked))
         .layer(nothing_sniffs)
         .layer(nobody_frames)
         .layer(no_referrer)

@@ -52,3 +52,8 @@ pub async fn no_such_endpoint(uri: Uri) -> ApiError {
 pub async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not answer {method}", uri.path()))
 }
+
+/// What a panic says is for the log of the process, not for the browser.
+pub fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "something went wrong here").into_response()
+}
