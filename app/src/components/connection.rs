@@ -32,7 +32,7 @@ pub fn Connection() -> impl IntoView {
     view! {
         <span class=class data-testid="connection">
             {state}
-            <span class="detail">{next}</span>
+            <span class="detail" hidden=flag(move || next.with(String::is_empty))>{next}</span>
         </span>
         <span class="badge" data-testid="legacy-badge" hidden=is_live>"Legacy mode"</span>
         <span class="muted age">{age}</span>

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::live::use_live;
-use crate::signals::{aria, text};
+use crate::signals::{aria, flag, text};
 
 const PAUSE: &str = "M5 3v10M11 3v10";
 const RESUME: &str = "M4 3l9 5-9 5z";
@@ -26,7 +26,7 @@ pub fn Pause() -> impl IntoView {
         >
             <svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d=icon></path></svg>
             <span class="word">{word}</span>
-            <span class="new">{new}</span>
+            <span class="new" hidden=flag(move || !paused())>{new}</span>
         </button>
     }
 }

@@ -15,7 +15,7 @@ use crate::chart::traffic::TRAFFIC;
 use crate::components::Card;
 use crate::live::{http, use_live};
 use crate::settled::settle;
-use crate::signals::text;
+use crate::signals::{flag, text};
 use side::{Side, SideKnobs};
 use traffic::TrafficKnob;
 
@@ -70,7 +70,7 @@ fn Knobs() -> impl IntoView {
             "Break the candidate and watch its breaker open: five failures in a row are enough. "
             "These knobs turn the built-in sample upstreams only."
         </p>
-        <p class="bad-text" role="alert">{text(move || bench.error.get().unwrap_or_default())}</p>
+        <p class="bad-text" role="alert" hidden=flag(move || bench.error.with(Option::is_none))>{text(move || bench.error.get().unwrap_or_default())}</p>
         <div class="lab">
             <SideKnobs side=Side::Legacy bench/>
             <SideKnobs side=Side::Candidate bench/>
