@@ -22,6 +22,8 @@ test("a page outlives its server: it counts down, tries again, and resumes witho
   await page.evaluate(() => void (window.mark = "not loaded again"));
   const first = await status(page);
   expect(first.epoch).toBeTruthy();
+  await expect.poll(async () => (await drawn(page, "traffic")).count).toBeGreaterThan(2);
+  const before = (await drawn(page, "traffic")).count;
 
   await gateway.kill();
   await expect(page.getByTestId("banner")).toBeVisible();
@@ -35,7 +37,8 @@ test("a page outlives its server: it counts down, tries again, and resumes witho
   await expect(page.getByTestId("banner")).toBeHidden();
   const second = await status(page);
   expect(second.epoch).not.toBe(first.epoch);
-  const { lastMs } = await drawn(page, "traffic");
+  const { lastMs, count } = await drawn(page, "traffic");
+  expect(count, "what was seen before the restart is still there").toBeGreaterThanOrEqual(before);
   await expectMoved(page, "traffic", lastMs);
   expect(await page.evaluate(() => window.mark)).toBe("not loaded again");
 });

@@ -24,7 +24,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A resilience gateway with a live console.
 #[derive(Debug, Parser)]
-#[command(version, about, args_conflicts_with_subcommands = true)]
+#[command(name = "rad-monitor", version, about, args_conflicts_with_subcommands = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
     };
     if check {
         let routes = settings.routes.len();
-        let _ = writeln!(std::io::stdout(), "the configuration is valid: {routes} routes");
+        let _ = writeln!(std::io::stdout(), "the configuration is valid; routes: {routes}");
         return ExitCode::SUCCESS;
     }
     match run::run(&settings) {

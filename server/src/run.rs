@@ -105,7 +105,7 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
     let site = Site::locate();
     let is_complete = site.is_complete();
     let console = Arc::new(Console {
-        report: Report::new(Arc::clone(&plan), registry, Arc::clone(&journal)),
+        report: Report::new(Arc::clone(&plan), registry, Arc::clone(&journal), clock),
         plan,
         journal: Arc::clone(&journal),
         exporter,

@@ -14,7 +14,7 @@ pub use traffic::{Traffic, run as run_traffic};
 pub use upstream::serve;
 
 /// How an upstream behaves until somebody turns its knobs.
-const HEALTHY: Knobs = Knobs { failure_share: 0.0, latency_ms: 12 };
+const HEALTHY: Knobs = Knobs { failure_share: 0.0, latency_ms: 20 };
 
 /// The knobs of a sample upstream, and how much it received.
 #[derive(Debug)]

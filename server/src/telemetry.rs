@@ -6,6 +6,7 @@
 //! ```
 //! One truth: frames, `/api/metrics` and Prometheus all read the same counters.
 
+mod gauge;
 pub mod histogram;
 pub mod journal;
 pub mod log;

@@ -158,6 +158,20 @@ impl Snapshot {
         }
     }
 
+    /// Keeps what an earlier run of the server had told: it happened, whoever tells of the present.
+    pub fn continue_from(&mut self, earlier: &Self) {
+        let names = |topology: &Topology| {
+            let breakers = topology.breakers.iter().map(|breaker| breaker.name.clone());
+            breakers.chain(topology.rollouts.iter().map(|rollout| rollout.name.clone())).collect::<Vec<_>>()
+        };
+        let same = names(&self.topology) == names(&earlier.topology);
+        self.history.continue_from(&earlier.history, same);
+        let first = self.events.first().map_or(u64::MAX, |event| event.at_ms);
+        let known = earlier.events.partition_point(|event| event.at_ms < first);
+        let from = (known + self.events.len()).saturating_sub(Self::EVENTS).min(known);
+        self.events.splice(..0, earlier.events[from..known].iter().cloned());
+    }
+
     /// How many events are kept.
     pub const EVENTS: usize = 200;
 }

@@ -62,6 +62,39 @@ impl History {
         self.at_ms.is_empty()
     }
 
+    /// Puts what an earlier run of the server had told before what this one tells, so that a restart shows
+    /// as a gap in time and not as the loss of all that was seen. Columns of breakers and rollouts go on
+    /// only where they are `same`: otherwise nothing is known of the time before.
+    pub fn continue_from(&mut self, earlier: &Self, same: bool) {
+        let first = self.at_ms.first().copied().unwrap_or(u64::MAX);
+        let known = earlier.at_ms.partition_point(|at_ms| *at_ms < first);
+        let from = (known + self.len()).saturating_sub(Self::CAPACITY).min(known);
+        let kept = from..known;
+        let now = self.len();
+        prepend(&mut self.at_ms, &earlier.at_ms[kept.clone()]);
+        for (column, before) in [
+            (&mut self.answered, &earlier.answered),
+            (&mut self.limited, &earlier.limited),
+            (&mut self.short_circuited, &earlier.short_circuited),
+            (&mut self.failed, &earlier.failed),
+            (&mut self.unmatched, &earlier.unmatched),
+            (&mut self.p50_us, &earlier.p50_us),
+            (&mut self.p90_us, &earlier.p90_us),
+            (&mut self.p99_us, &earlier.p99_us),
+        ] {
+            prepend(column, before.get(kept.clone()).unwrap_or_default());
+        }
+        prepend(&mut self.limit_use, earlier.limit_use.get(kept.clone()).unwrap_or_default());
+        continue_columns(
+            &mut self.breakers,
+            &earlier.breakers,
+            (kept.clone(), now),
+            same,
+            BreakerCell::Unknown,
+        );
+        continue_columns(&mut self.rollouts, &earlier.rollouts, (kept, now), same, Share::NONE);
+    }
+
     /// Adds an interval; the oldest leaves when there are more than [`History::CAPACITY`].
     pub fn push(&mut self, tick: &Tick) {
         let before = self.len();
@@ -102,6 +135,28 @@ fn put<T>(column: &mut Vec<T>, value: T) {
     column.push(value);
 }
 
+fn prepend<T: Clone>(column: &mut Vec<T>, before: &[T]) {
+    column.splice(..0, before.iter().cloned());
+}
+
+fn continue_columns<T: Clone>(
+    columns: &mut Vec<Vec<T>>,
+    earlier: &[Vec<T>],
+    (kept, now): (std::ops::Range<usize>, usize),
+    same: bool,
+    absent: T,
+) {
+    if same && columns.len() < earlier.len() {
+        // Nothing has been told yet by the new run.
+        columns.resize(earlier.len(), vec![absent.clone(); now]);
+    }
+    for (at, column) in columns.iter_mut().enumerate() {
+        let before = earlier.get(at).and_then(|before| before.get(kept.clone())).filter(|_| same);
+        let unknown = || vec![absent.clone(); kept.len()];
+        prepend(column, &before.map_or_else(unknown, <[T]>::to_vec));
+    }
+}
+
 /// Pads columns that appear later than the first interval, so that all stay of one length.
 fn put_columns<T: Clone>(
     columns: &mut Vec<Vec<T>>,
@@ -140,6 +195,31 @@ mod tests {
         assert_eq!(history.len(), 900);
         assert_eq!(history.at_ms.first(), Some(&101_000));
         assert_eq!(history.breakers[0].len(), 900);
+    }
+
+    #[test]
+    fn after_a_restart_the_time_before_stays_and_nothing_is_told_twice() {
+        let (mut before, mut after) = (History::default(), History::default());
+        (1..=899).for_each(|seq| before.push(&tick(seq)));
+        (897..=920).for_each(|seq| after.push(&tick(seq)));
+        after.continue_from(&before, true);
+        assert_eq!(after.len(), 900);
+        assert_eq!((after.at_ms[0], after.at_ms[875], after.at_ms[876]), (21_000, 896_000, 897_000));
+        assert!(after.at_ms.is_sorted_by(|a, b| a < b));
+        assert_eq!(after.breakers[0], vec![BreakerCell::Closed; 900]);
+        assert_eq!(after.p99_us.len(), 900);
+    }
+
+    #[test]
+    fn a_restart_with_other_breakers_knows_nothing_of_theirs_before() {
+        let (mut before, mut after) = (History::default(), History::default());
+        (1..=3).for_each(|seq| before.push(&tick(seq)));
+        after.push(&tick(9));
+        after.continue_from(&before, false);
+        assert_eq!(after.breakers[0][..3], [BreakerCell::Unknown; 3]);
+        let mut fresh = History::default();
+        fresh.continue_from(&before, true);
+        assert_eq!(fresh.breakers[0].len(), 3);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub struct Counts {
     pub limited: u64,
     pub short_circuited: u64,
     pub failed: u64,
+    /// The client went away first.
+    pub abandoned: u64,
     pub unmatched: u64,
     /// Answered out of all that the limits let in, 0 to 1; `None` before the first.
     pub success_rate: Option<f64>,

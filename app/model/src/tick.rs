@@ -34,6 +34,9 @@ pub struct Totals {
     pub short_circuited: u32,
     /// Answered by an upstream with 5xx, or not at all (502, 504).
     pub failed: u32,
+    /// The client went away first: neither a success nor a failure.
+    #[serde(default)]
+    pub abandoned: u32,
     /// No route (404).
     pub unmatched: u32,
     /// Requests under way at the end of the interval.
@@ -50,7 +53,7 @@ impl Totals {
     /// All requests of the interval.
     #[must_use]
     pub fn requests(&self) -> u32 {
-        [self.answered, self.limited, self.short_circuited, self.failed, self.unmatched]
+        [self.answered, self.limited, self.short_circuited, self.failed, self.abandoned, self.unmatched]
             .into_iter()
             .fold(0, u32::saturating_add)
     }

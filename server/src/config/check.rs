@@ -46,6 +46,19 @@ pub(super) fn check(file: File) -> Result<Settings, Vec<Problem>> {
             ),
         );
     }
+    let taken = [Some(console.listen), telemetry.prometheus];
+    if gateway.listen.port() != 0 && taken.contains(&Some(gateway.listen)) {
+        problems.add(
+            "gateway.listen",
+            format!("{} is listened on already; each needs its own port", gateway.listen),
+        );
+    }
+    if console.listen.port() != 0 && telemetry.prometheus == Some(console.listen) {
+        problems.add(
+            "telemetry.prometheus",
+            format!("{} is the console's; each needs its own port", console.listen),
+        );
+    }
     if gateway.workers > MAX_WORKERS {
         problems.add(
             "gateway.workers",

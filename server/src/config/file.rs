@@ -32,6 +32,7 @@ pub struct File {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Console {
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
 }
 
@@ -44,8 +45,10 @@ impl Default for Console {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Gateway {
+    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
     pub workers: usize,
+    #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
     pub max_keys: usize,
 }
@@ -180,6 +183,29 @@ fn target_success() -> f64 {
 
 fn client() -> String {
     "client".to_owned()
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(|_| {
+        serde::de::Error::custom(format!(
+            "{text:?} is no address to listen on: write IP:PORT, for example \"127.0.0.1:8080\" or \"[::1]:8080\""
+        ))
+    })
+}
+
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let parse = |text: &String| {
+        // A bare address is the network of it alone.
+        let alone = || text.parse::<std::net::IpAddr>().map(IpNet::from).ok();
+        text.parse::<IpNet>().ok().or_else(alone).ok_or_else(|| {
+            serde::de::Error::custom(format!(
+                "{text:?} is no network: write a CIDR or an address, for example \"10.0.0.0/8\" or \"127.0.0.1\""
+            ))
+        })
+    };
+    texts.iter().map(parse).collect()
 }
 
 fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {

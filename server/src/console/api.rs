@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, Path, Query, State};
-use axum::http::{Method, Request, Response, StatusCode, header};
+use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use rad_model::metrics::{BreakerMetrics, Metrics, RolloutMetrics};
 use rad_model::{EventKind, Share};
@@ -92,7 +92,7 @@ pub struct RollBack {
 pub async fn change_rollout(
     State(console): Shared,
     Path(name): Path<String>,
-    headers: axum::http::HeaderMap,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<Value>, ApiError> {
     let Change { percent, reason } = parse(&body)?;
@@ -102,7 +102,7 @@ pub async fn change_rollout(
 pub async fn roll_back(
     State(console): Shared,
     Path(name): Path<String>,
-    headers: axum::http::HeaderMap,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Result<Json<Value>, ApiError> {
     let RollBack { reason } = if body.is_empty() { RollBack::default() } else { parse(&body)? };
@@ -114,7 +114,7 @@ async fn set_share(
     name: &str,
     to: Share,
     reason: &str,
-    headers: &axum::http::HeaderMap,
+    headers: &HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
     find(console, name)?;
     let on_disk = {
@@ -164,14 +164,17 @@ fn find<'a>(console: &'a Console, name: &str) -> Result<&'a Rollout, ApiError> {
 pub async fn test_rate_limit(
     State(console): Shared,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
 ) -> Result<Response<axum::body::Body>, ApiError> {
-    through_the_gateway(&console, Method::GET, "/api/test-rate-limit", Bytes::new(), client).await
+    let asked = (Method::GET, "/api/test-rate-limit", Bytes::new());
+    through_the_gateway(&console, asked, &headers, client).await
 }
 
 /// Sends its body to the upstream named `search`, through the whole pipeline.
 pub async fn fetch_kibana_data(
     State(console): Shared,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response<axum::body::Body>, ApiError> {
     const PATH: &str = "/api/fetch-kibana-data";
@@ -179,22 +182,24 @@ pub async fn fetch_kibana_data(
         return Err(ApiError::not_found("no upstream is named \"search\""));
     }
     parse::<serde::de::IgnoredAny>(&body)?;
-    through_the_gateway(&console, Method::POST, PATH, body, client).await
+    through_the_gateway(&console, (Method::POST, PATH, body), &headers, client).await
 }
 
 async fn through_the_gateway(
     console: &Console,
-    method: Method,
-    path: &str,
-    body: Bytes,
+    (method, path, body): (Method, &str, Bytes),
+    headers: &HeaderMap,
     client: SocketAddr,
 ) -> Result<Response<axum::body::Body>, ApiError> {
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(body)
-        .map_err(|_| ApiError::bad_request("this cannot be a request"))?;
+    let mut request =
+        Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
+    // What ties the caller's trace together, and no more of the browser's headers.
+    for name in ["x-request-id", "traceparent", "tracestate"] {
+        if let Some(value) = headers.get(name) {
+            request = request.header(name, value);
+        }
+    }
+    let request = request.body(body).map_err(|_| ApiError::bad_request("this cannot be a request"))?;
     let answer = console.caller.call(request, client.ip()).await.map_err(|error| {
         let status = match error {
             CallError::Gone | CallError::Busy => StatusCode::SERVICE_UNAVAILABLE,

@@ -133,7 +133,8 @@ async fn converse(console: &Console, mut socket: WebSocket, from: Option<Positio
                 None => return,
                 Some(message) => {
                     if let Err(farewell) = hear(console, message) {
-                        if farewell.0 != 0 {
+                        // A connection that was cut is no malformed message.
+                        if !matches!(farewell.0, 0 | close::PROTOCOL_ERROR) {
                             console.sockets.malformed.fetch_add(1, Ordering::Relaxed);
                         }
                         break farewell;

@@ -57,6 +57,18 @@ pub fn gateway_timeout() -> Response<ResponseBody> {
     json(StatusCode::GATEWAY_TIMEOUT, Bytes::from_static(body))
 }
 
+/// The rest of the request did not come.
+pub fn request_timeout() -> Response<ResponseBody> {
+    let body = br#"{"detail": "The request did not arrive in time", "status_code": 408}"#;
+    json(StatusCode::REQUEST_TIMEOUT, Bytes::from_static(body))
+}
+
+/// A path that another program might read as another path.
+pub fn ambiguous_path() -> Response<ResponseBody> {
+    let body = br#"{"detail": "A path must not hold the segments . or ..", "status_code": 400}"#;
+    json(StatusCode::BAD_REQUEST, Bytes::from_static(body))
+}
+
 /// The request itself broke off.
 pub fn bad_request() -> Response<ResponseBody> {
     let body = br#"{"detail": "The request could not be read to its end", "status_code": 400}"#;

@@ -1,6 +1,8 @@
 //! Bodies on their way through. Nothing is collected: a part goes on as soon as it is here.
 
+use std::cell::Cell;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,9 +18,32 @@ use super::ticket::{Ending, Ticket};
 #[derive(Debug)]
 pub enum RequestBody {
     /// From a client's connection.
-    Incoming(Incoming),
+    Incoming(Incoming, Rc<Upload>),
     /// From within the program.
     Full(Option<Bytes>),
+}
+
+/// How far a client's body has come, for who waits for the upstream's answer.
+#[derive(Debug, Default)]
+pub struct Upload {
+    /// Parts that have passed.
+    pub parts: Cell<u64>,
+    /// Whether the next part is the client's to send.
+    pub waits_for_client: Cell<bool>,
+}
+
+impl RequestBody {
+    pub fn incoming(body: Incoming) -> Self {
+        Self::Incoming(body, Rc::default())
+    }
+
+    /// The progress of a body that a client is still sending.
+    pub fn upload(&self) -> Option<Rc<Upload>> {
+        match self {
+            Self::Incoming(body, upload) if !body.is_end_stream() => Some(Rc::clone(upload)),
+            _ => None,
+        }
+    }
 }
 
 impl Body for RequestBody {
@@ -30,21 +55,28 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
-            Self::Incoming(body) => Pin::new(body).poll_frame(cx),
+            Self::Incoming(body, upload) => {
+                let part = Pin::new(body).poll_frame(cx);
+                upload.waits_for_client.set(part.is_pending());
+                if part.is_ready() {
+                    upload.parts.set(upload.parts.get() + 1);
+                }
+                part
+            }
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Incoming(body) => body.is_end_stream(),
+            Self::Incoming(body, _) => body.is_end_stream(),
             Self::Full(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Incoming(body) => body.size_hint(),
+            Self::Incoming(body, _) => body.size_hint(),
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }
     }

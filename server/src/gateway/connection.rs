@@ -44,6 +44,8 @@ pub enum ExchangeError {
     TimedOut,
     /// The client's own body broke off.
     Client,
+    /// The client's own body did not come in time.
+    ClientTimedOut,
 }
 
 impl Connection {
@@ -84,13 +86,17 @@ impl Connection {
         self.deadline.as_mut().poll(cx).is_ready()
     }
 
-    /// Sends a request and waits for the head of its answer.
+    /// Sends a request and waits for the head of its answer: so long from `started`, or from the last part
+    /// of a body that the client is still sending, whose slowness is not the upstream's.
     pub async fn exchange(
         &mut self,
         request: Request<RequestBody>,
-        deadline: Instant,
+        started: Instant,
+        patience: Duration,
     ) -> Result<Response<Incoming>, ExchangeError> {
-        self.set_deadline(deadline);
+        self.set_deadline(started + patience);
+        let upload = request.body().upload();
+        let mut seen = 0;
         let mut answer = pin!(self.sender.try_send_request(request));
         poll_fn(|cx| {
             self.drive(cx);
@@ -101,8 +107,21 @@ impl Connection {
                     None if error.error().is_user() => ExchangeError::Client,
                     None => ExchangeError::Broken,
                 })),
-                Poll::Pending if self.is_overdue(cx) => Poll::Ready(Err(ExchangeError::TimedOut)),
-                Poll::Pending => Poll::Pending,
+                Poll::Pending => {
+                    while self.is_overdue(cx) {
+                        match &upload {
+                            Some(upload) if upload.parts.get() > seen => {
+                                seen = upload.parts.get();
+                                self.set_deadline(Instant::now() + patience);
+                            }
+                            Some(upload) if upload.waits_for_client.get() => {
+                                return Poll::Ready(Err(ExchangeError::ClientTimedOut));
+                            }
+                            _ => return Poll::Ready(Err(ExchangeError::TimedOut)),
+                        }
+                    }
+                    Poll::Pending
+                }
             }
         })
         .await

@@ -4,7 +4,7 @@ use std::io;
 use std::rc::Rc;
 
 use http::uri::PathAndQuery;
-use http::{Request, Response, Uri, Version, request};
+use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, request};
 
 use rad_resilience::Timestamp;
 
@@ -36,7 +36,8 @@ pub async fn forward(
 ) -> Response<ResponseBody> {
     let Outgoing { mut parts, body, peer, started } = outgoing;
     let to = &worker.plan.targets[target];
-    towards_upstream(&mut parts.headers, &peer, &to.authority);
+    let authority = parts.uri.authority().and_then(|name| HeaderValue::from_str(name.as_str()).ok());
+    towards_upstream(&mut parts.headers, &peer, authority.as_ref().unwrap_or(&to.authority));
     parts.version = Version::HTTP_11;
     if !to.base.is_empty() {
         parts.uri = with_base(&parts.uri, &to.base);
@@ -48,9 +49,16 @@ pub async fn forward(
             ticket.end(Ending::Broken);
             return answer::bad_gateway();
         };
-        match connection.exchange(request, worker.instant(started) + upstream.timeout).await {
+        match connection.exchange(request, worker.instant(started), upstream.timeout).await {
             Ok(response) => {
                 let (mut head, body) = response.into_parts();
+                // Nobody asked for another protocol: `Upgrade` does not pass.
+                if head.status == StatusCode::SWITCHING_PROTOCOLS {
+                    ticket.answered(502);
+                    ticket.end(Ending::Broken);
+                    return answer::bad_gateway();
+                }
+                head.version = Version::HTTP_11;
                 drop_hop_by_hop(&mut head.headers);
                 ticket.answered(head.status.as_u16());
                 let body = UpstreamBody::new(body, connection, upstream.timeout, ticket);
@@ -62,6 +70,11 @@ pub async fn forward(
                 ticket.answered(504);
                 ticket.end(Ending::Broken);
                 return answer::gateway_timeout();
+            }
+            Err(ExchangeError::ClientTimedOut) => {
+                ticket.answered(408);
+                ticket.end(Ending::Abandoned);
+                return answer::request_timeout();
             }
             Err(ExchangeError::Client) => {
                 ticket.answered(400);

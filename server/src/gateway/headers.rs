@@ -3,6 +3,7 @@
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::client::{FORWARDED_FOR, Peer};
+use super::request_id;
 
 /// Headers that RFC 9110 §7.6.1 ties to a connection.
 fn is_hop_by_hop(name: &HeaderName) -> bool {
@@ -26,6 +27,10 @@ pub fn drop_hop_by_hop(headers: &mut HeaderMap) {
         (Some(value), None) if value == "keep-alive" || value == "close" => {}
         _ => drop_named(headers),
     }
+    // Whoever sends both means the encoding (RFC 9112 §6.3); the length would be wrong by now.
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        headers.remove(header::CONTENT_LENGTH);
+    }
     // Most messages have one of these or none: a look at the names instead of a look-up for each.
     while let Some(name) = headers.keys().find(|name| is_hop_by_hop(name)).cloned() {
         headers.remove(name);
@@ -39,14 +44,19 @@ fn drop_named(headers: &mut HeaderMap) {
         named.extend(tokens.filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok()));
     }
     for name in named {
-        // A body's length is not the connection's business, whoever claims it.
-        if name != header::CONTENT_LENGTH && name != header::HOST {
+        // These are not the connection's business, whoever claims it.
+        let is_end_to_end = name == header::CONTENT_LENGTH
+            || name == header::HOST
+            || name == FORWARDED_FOR
+            || name == request_id::HEADER;
+        if !is_end_to_end {
             headers.remove(name);
         }
     }
 }
 
-/// Makes a request's headers those of a request to an upstream.
+/// Makes a request's headers those of a request to an upstream. `authority` is the host for a request
+/// that names none.
 pub fn towards_upstream(headers: &mut HeaderMap, peer: &Peer, authority: &HeaderValue) {
     drop_hop_by_hop(headers);
     // Answered here already: the body is read as soon as the upstream asks for it.
@@ -58,7 +68,11 @@ pub fn towards_upstream(headers: &mut HeaderMap, peer: &Peer, authority: &Header
         Some(_) => append(headers, &peer.text),
     };
     headers.insert(FORWARDED_FOR, forwarded);
-    headers.insert(header::HOST, authority.clone());
+    // The client's own, as Envoy and HAProxy have it: an upstream that builds addresses from it, for a
+    // redirect say, then tells nobody where it is.
+    if !headers.contains_key(header::HOST) {
+        headers.insert(header::HOST, authority.clone());
+    }
 }
 
 fn append(headers: &HeaderMap, peer: &HeaderValue) -> HeaderValue {
@@ -114,5 +128,8 @@ mod tests {
         towards_upstream(&mut headers, &peer, &HeaderValue::from_static("up:9"));
         assert_eq!(headers.get_all(FORWARDED_FOR).iter().collect::<Vec<_>>(), ["1.1.1.1, 2.2.2.2, 10.0.0.9"]);
         assert_eq!(headers[header::HOST], "up:9");
+        headers.insert(header::HOST, HeaderValue::from_static("asked.example"));
+        towards_upstream(&mut headers, &peer, &HeaderValue::from_static("up:9"));
+        assert_eq!(headers[header::HOST], "asked.example");
     }
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use http::{HeaderMap, Request, Response, header, request};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request};
 use rad_resilience::{Decision, Timestamp};
 
 use super::body::{RequestBody, ResponseBody};
@@ -24,15 +24,21 @@ pub async fn handle(
 ) -> Response<ResponseBody> {
     let (mut parts, body) = request.into_parts();
     let id = worker.request_ids.ensure(&mut parts.headers);
-    let mut response = match worker.plan.router.find(parts.uri.path()) {
-        None => {
+    let found = if has_dot_segments(parts.uri.path()) {
+        Err(answer::ambiguous_path())
+    } else {
+        worker.plan.router.find(parts.uri.path()).ok_or_else(answer::not_found)
+    };
+    let mut response = match found {
+        Err(refusal) => {
             worker.shard.unmatched.add();
-            answer::not_found()
+            unmatched(&worker, &peer, &parts, &id, refusal.status());
+            refusal
         }
-        Some((route, prefix)) => {
+        Ok((route, prefix)) => {
             let started = worker.now();
             let client = peer.client(&parts.headers, &worker.plan.trusted_proxies);
-            let decision = limit(&worker, route, client, &parts, started);
+            let decision = limit(&worker, route, client, &parts, &id, started);
             let mut response = match decision {
                 Some(decision) if !decision.allowed => answer::limited(decision.quota),
                 _ => {
@@ -100,6 +106,7 @@ fn limit(
     at: usize,
     client: IpAddr,
     parts: &request::Parts,
+    id: &HeaderValue,
     now: Timestamp,
 ) -> Option<Decision> {
     let route = &worker.plan.routes[at];
@@ -115,6 +122,9 @@ fn limit(
         worker.limit_reached(at, &key, decision.quota);
         if !worker.is_silent() {
             let fields = [
+                ("request_id", Value::Text(id.to_str().unwrap_or(""))),
+                ("method", Value::Text(parts.method.as_str())),
+                ("path", Value::Text(parts.uri.path())),
                 ("client_ip", Value::Display(&client as &dyn std::fmt::Display)),
                 ("route", Value::Text(&route.path)),
                 ("limit", Value::Display(&decision.quota)),
@@ -127,6 +137,31 @@ fn limit(
         }
     }
     Some(decision)
+}
+
+/// Whether a path holds `.` or `..` as a segment, encoded or not. An upstream that resolves them would
+/// serve another route than the one whose limits were asked; clients resolve them before they send.
+fn has_dot_segments(path: &str) -> bool {
+    let may = path.as_bytes().windows(2).any(|pair| pair == b"/." || pair == b"%2");
+    may && path.split('/').any(|segment| {
+        let dots = segment.replace("%2e", ".").replace("%2E", ".");
+        dots == "." || dots == ".."
+    })
+}
+
+fn unmatched(worker: &Worker, peer: &Peer, parts: &request::Parts, id: &HeaderValue, status: StatusCode) {
+    if worker.is_silent() {
+        return;
+    }
+    let client = peer.client(&parts.headers, &worker.plan.trusted_proxies);
+    let fields = [
+        ("request_id", Value::Text(id.to_str().unwrap_or(""))),
+        ("client_ip", Value::Display(&client as &dyn std::fmt::Display)),
+        ("method", Value::Text(parts.method.as_str())),
+        ("path", Value::Text(parts.uri.path())),
+        ("status", Value::Count(u64::from(status.as_u16()))),
+    ];
+    worker.log(&Line { level: Level::Warn, event: "route_not_found", fields: &fields });
 }
 
 /// Legacy for who asks for it by cookie; else as the rollout says.
@@ -184,8 +219,6 @@ fn trace(headers: &HeaderMap) -> Option<Trace> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[test]
@@ -201,6 +234,16 @@ mod tests {
         assert!(!pinned("x_rad_mode=legacy"));
         assert!(!pinned("rad_mode=legacy2"));
         assert!(!is_pinned(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn dot_segments_are_seen_in_every_spelling_and_dotted_names_are_none() {
+        for path in ["/a/../b", "/a/..", "/./a", "/a/%2e%2E/b", "/a/.%2e/b"] {
+            assert!(has_dot_segments(path), "{path}");
+        }
+        for path in ["/", "/.well-known/x", "/a/..b/...", "/a%20b", "/a.b/c.d"] {
+            assert!(!has_dot_segments(path), "{path}");
+        }
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use ipnet::IpNet;
-use rad_model::{BreakerInfo, Destination, EventKind, RolloutInfo, Topology};
-use rad_resilience::{Breaker, Limiter, Transition};
+use rad_model::{BreakerInfo, BreakerTick, Destination, EventKind, RolloutInfo, Topology};
+use rad_resilience::{Breaker, Limiter, Timestamp, Transition};
 
 use super::router::Router;
 use crate::config::{Action, KeySource, Settings, TargetSettings, UpstreamSettings};
@@ -15,6 +15,7 @@ use crate::rollout::Rollout;
 use crate::storage::{Storage, StorageError};
 use crate::telemetry::journal::Journal;
 use crate::telemetry::registry::Key;
+use crate::telemetry::unix_ms;
 
 /// Everything that the workers share and nobody changes, but for atomics within.
 #[derive(Debug)]
@@ -142,6 +143,20 @@ impl Plan {
             successes_to_close: target.breaker.settings().successes_to_close,
         });
         Topology { routes: routes.collect(), breakers: breakers.collect(), rollouts: self.infos.clone(), lab }
+    }
+
+    /// A breaker at a moment, without counts.
+    #[must_use]
+    pub fn breaker_tick(&self, target: usize, now: Timestamp) -> BreakerTick {
+        let status = self.targets[target].breaker.status(now);
+        BreakerTick {
+            state: status.state,
+            failures: status.failures,
+            successes: status.successes,
+            next_ms: status.next.map(millis),
+            since_ms: unix_ms().saturating_sub(millis(status.since)),
+            ..BreakerTick::default()
+        }
     }
 
     /// Counts and tells of a breaker's change of state.

@@ -12,11 +12,16 @@ use foldhash::fast::RandomState;
 #[derive(Debug, Default)]
 pub struct Router {
     routes: HashMap<Box<str>, usize, RandomState>,
+    /// Length of the longest prefix: what is longer in a path need not be looked up, however long it is.
+    longest: usize,
 }
 
 impl<'a> FromIterator<(&'a str, usize)> for Router {
     fn from_iter<I: IntoIterator<Item = (&'a str, usize)>>(routes: I) -> Self {
-        Self { routes: routes.into_iter().map(|(path, at)| (path.into(), at)).collect() }
+        let routes: HashMap<Box<str>, usize, RandomState> =
+            routes.into_iter().map(|(path, at)| (path.into(), at)).collect();
+        let longest = routes.keys().map(|path| path.len()).max().unwrap_or(0);
+        Self { routes, longest }
     }
 }
 
@@ -24,7 +29,14 @@ impl Router {
     /// The position of the route that answers `path`, and the length of its prefix.
     #[must_use]
     pub fn find(&self, path: &str) -> Option<(usize, usize)> {
-        let mut prefix = path;
+        let mut prefix = match path.as_bytes().get(..=self.longest) {
+            None => path,
+            // The slash after the last segment that a prefix can hold.
+            Some(head) => match head.iter().rposition(|byte| *byte == b'/')? {
+                0 => "/",
+                slash => path.get(..slash)?,
+            },
+        };
         loop {
             if let Some(at) = self.routes.get(prefix) {
                 return Some((*at, prefix.len()));
@@ -61,6 +73,14 @@ mod tests {
     fn a_prefix_matches_whole_segments_only() {
         assert_eq!(find(&["/search"], "/searching"), None);
         assert_eq!(find(&["/search"], "/search/deep/er").as_deref(), Some("/search"));
+    }
+
+    #[test]
+    fn a_path_of_many_segments_costs_no_more_than_the_longest_prefix() {
+        let deep = format!("/search{}", "/".repeat(60_000));
+        assert_eq!(find(&["/", "/search"], &deep).as_deref(), Some("/search"));
+        assert_eq!(find(&["/search"], &"/x".repeat(30_000)), None);
+        assert_eq!(find(&["/", "/a/b"], &format!("/a/{}", "b".repeat(9_000))).as_deref(), Some("/"));
     }
 
     #[test]

@@ -112,16 +112,17 @@ impl Ticket {
         let failed = match ending {
             Ending::Complete => self.status >= 500,
             Ending::Broken => true,
-            // An abandoned request is no fault of the upstream, and no success of it either.
             Ending::ShortCircuited | Ending::Abandoned => false,
         };
         let route = &shard.routes[self.route];
         match ending {
             Ending::ShortCircuited => route.short_circuited.add(),
+            // Neither a success nor a failure of the upstream.
+            Ending::Abandoned => route.abandoned.add(),
             _ if failed => route.failed.add(),
             _ => route.answered.add(),
         }
-        if ending != Ending::ShortCircuited {
+        if matches!(ending, Ending::Complete | Ending::Broken) {
             route.durations.record(us);
         }
         if let Some(target) = self.target {
@@ -129,7 +130,7 @@ impl Ticket {
             if failed {
                 shard.targets[target].failed.add();
             }
-            if let Some((rollout, side)) = self.side {
+            if let Some((rollout, side)) = self.side.filter(|_| ending != Ending::Abandoned) {
                 let side = &shard.rollouts[rollout][side as usize];
                 side.requests.add();
                 side.durations.record(us);

@@ -74,6 +74,7 @@ impl Collector for Counters {
                 ("limited", now.limited),
                 ("short_circuited", now.short_circuited),
                 ("failed", now.failed),
+                ("abandoned", now.abandoned),
             ];
             for (outcome, count) in outcomes {
                 family(

@@ -89,6 +89,8 @@ pub struct RouteCounters {
     pub limited: Counter,
     pub short_circuited: Counter,
     pub failed: Counter,
+    /// The client went away first.
+    pub abandoned: Counter,
     /// Of the answered and the failed.
     pub durations: Histogram,
     pub fullest: Fullest,
@@ -182,6 +184,7 @@ pub struct RouteTotals {
     pub limited: u64,
     pub short_circuited: u64,
     pub failed: u64,
+    pub abandoned: u64,
     pub durations: Counts,
 }
 
@@ -211,6 +214,7 @@ impl Registry {
                 sum.limited += route.limited.get();
                 sum.short_circuited += route.short_circuited.get();
                 sum.failed += route.failed.get();
+                sum.abandoned += route.abandoned.get();
                 route.durations.add_to(&mut sum.durations);
             }
             totals.targets.resize_with(shard.targets.len(), TargetTotals::default);

@@ -2,9 +2,12 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rad_model::BreakerTick;
 use rad_model::metrics::{
     BreakerMetrics, Counts as Summary, Metrics, RolloutMetrics, RouteMetrics, WebSocketMetrics,
 };
+
+use rad_resilience::{Clock, SystemClock};
 
 use super::histogram::Counts;
 use super::journal::Journal;
@@ -19,20 +22,33 @@ pub struct Report {
     plan: Arc<Plan>,
     registry: Arc<Registry>,
     journal: Arc<Journal>,
+    clock: SystemClock,
     baseline: Mutex<(u64, Totals)>,
 }
 
 impl Report {
     #[must_use]
-    pub fn new(plan: Arc<Plan>, registry: Arc<Registry>, journal: Arc<Journal>) -> Self {
+    pub fn new(plan: Arc<Plan>, registry: Arc<Registry>, journal: Arc<Journal>, clock: SystemClock) -> Self {
         let baseline = Mutex::new((unix_ms(), registry.totals()));
-        Self { plan, registry, journal, baseline }
+        Self { plan, registry, journal, clock, baseline }
     }
 
     /// Starts counting anew; returns the moment, milliseconds since 1970.
     pub fn reset(&self) -> u64 {
         let now = unix_ms();
         *self.baseline.lock().unwrap_or_else(PoisonError::into_inner) = (now, self.registry.totals());
+        now
+    }
+
+    /// A breaker at this moment, with its counts since the start.
+    fn breaker_now(&self, at: usize, totals: &Totals) -> BreakerTick {
+        let clamp = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
+        let mut now = self.plan.breaker_tick(at, self.clock.now());
+        if let Some(target) = totals.targets.get(at) {
+            now.requests = clamp(target.requests);
+            now.failed = clamp(target.failed);
+            now.rejected = clamp(target.rejected);
+        }
         now
     }
 
@@ -56,6 +72,7 @@ impl Report {
                 all.limited += since.limited;
                 all.short_circuited += since.short_circuited;
                 all.failed += since.failed;
+                all.abandoned += since.abandoned;
                 all.durations.add(&since.durations);
                 Some(RouteMetrics {
                     path: route.path.clone(),
@@ -68,7 +85,7 @@ impl Report {
         let breakers = snapshot.topology.breakers.iter().enumerate().map(|(at, breaker)| BreakerMetrics {
             name: breaker.name.clone(),
             trips: self.plan.targets.get(at).map_or(0, |target| target.trips()),
-            now: now.and_then(|tick| tick.breakers.get(at)).cloned().unwrap_or_default(),
+            now: self.breaker_now(at, &totals),
         });
         let rollouts = snapshot.topology.rollouts.iter().enumerate().map(|(at, rollout)| RolloutMetrics {
             name: rollout.name.clone(),
@@ -94,6 +111,7 @@ fn difference(now: &RouteTotals, then: &RouteTotals) -> RouteTotals {
         limited: now.limited.saturating_sub(then.limited),
         short_circuited: now.short_circuited.saturating_sub(then.short_circuited),
         failed: now.failed.saturating_sub(then.failed),
+        abandoned: now.abandoned.saturating_sub(then.abandoned),
         durations: now.durations.since(&then.durations),
     }
 }
@@ -105,11 +123,12 @@ fn summary(totals: &RouteTotals, unmatched: u64) -> Summary {
     let success_rate = (let_in > 0).then(|| totals.answered as f64 / let_in as f64);
     let ms = |q| millis(&totals.durations, q);
     Summary {
-        requests: let_in + totals.limited + unmatched,
+        requests: let_in + totals.limited + totals.abandoned + unmatched,
         answered: totals.answered,
         limited: totals.limited,
         short_circuited: totals.short_circuited,
         failed: totals.failed,
+        abandoned: totals.abandoned,
         unmatched,
         success_rate,
         p50_ms: ms(0.5),

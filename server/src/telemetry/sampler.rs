@@ -6,6 +6,7 @@ use std::time::Duration;
 use rad_model::{BreakerTick, LimitUse, RolloutTick, RouteTick, Share, SideTick, Tick};
 use rad_resilience::{Clock, SystemClock};
 
+use super::gauge::Gauge;
 use super::histogram::Counts;
 use super::journal::{INTERVAL_MS, Journal};
 use super::registry::{Registry, RouteTotals, SideTotals, Totals};
@@ -22,6 +23,8 @@ pub struct Sampler {
     before: Totals,
     /// For each rollout its share, and the totals of both sides when it was last changed.
     since_change: Vec<(Share, [SideTotals; 2])>,
+    /// One a route.
+    gauges: Vec<Gauge>,
 }
 
 impl Sampler {
@@ -34,7 +37,8 @@ impl Sampler {
             .zip(&before.rollouts)
             .map(|(rollout, totals)| (rollout.share(), totals.clone()))
             .collect();
-        Self { plan, registry, journal, clock, before, since_change }
+        let gauges = plan.routes.iter().map(|_| Gauge::default()).collect();
+        Self { plan, registry, journal, clock, before, since_change, gauges }
     }
 
     /// Samples once an interval, forever.
@@ -71,14 +75,17 @@ impl Sampler {
         let mut sums =
             rad_model::Totals { in_flight: clamp_i64(totals.in_flight), ..rad_model::Totals::default() };
         let mut routes = Vec::new();
+        let moment = self.clock.now();
         for (at, (now, then)) in totals.routes.iter().zip(&self.before.routes).enumerate() {
             let fullest = self.registry.shards().iter().filter_map(|shard| shard.routes[at].fullest.take());
             let fullest = fullest.max_by(|a, b| a.share().total_cmp(&b.share()));
+            let fullest = self.gauges[at].update(fullest, moment);
             let (tick, spent) = route_tick(at, now, then, fullest);
             sums.answered += clamp(now.answered - then.answered);
             sums.limited += tick.limited;
             sums.short_circuited += clamp(now.short_circuited - then.short_circuited);
             sums.failed += clamp(now.failed - then.failed);
+            sums.abandoned += clamp(now.abandoned - then.abandoned);
             if let Some(spent) = &spent {
                 durations.add(spent);
             }
@@ -103,23 +110,13 @@ impl Sampler {
 
     fn breakers(&self, totals: &Totals) -> Vec<BreakerTick> {
         let now = self.clock.now();
-        let at_ms = unix_ms();
-        self.plan
-            .targets
-            .iter()
-            .zip(totals.targets.iter().zip(&self.before.targets))
-            .map(|(target, (after, before))| {
-                let status = target.breaker.status(now);
-                BreakerTick {
-                    state: status.state,
-                    failures: status.failures,
-                    successes: status.successes,
-                    next_ms: status.next.map(millis),
-                    since_ms: at_ms.saturating_sub(millis(status.since)),
-                    requests: clamp(after.requests - before.requests),
-                    failed: clamp(after.failed - before.failed),
-                    rejected: clamp(after.rejected - before.rejected),
-                }
+        let counts = totals.targets.iter().zip(&self.before.targets).enumerate();
+        counts
+            .map(|(at, (after, before))| BreakerTick {
+                requests: clamp(after.requests - before.requests),
+                failed: clamp(after.failed - before.failed),
+                rejected: clamp(after.rejected - before.rejected),
+                ..self.plan.breaker_tick(at, now)
             })
             .collect()
     }
@@ -134,7 +131,8 @@ impl Sampler {
             .map(|((rollout, (after, before)), (known, start))| {
                 let share = rollout.share();
                 if share != *known {
-                    (*known, *start) = (share, before.clone());
+                    // From the end of this interval: what came before the change must not look as if it came after.
+                    (*known, *start) = (share, after.clone());
                 }
                 let side = |at: usize| side_tick(&after[at], &before[at], &start[at]);
                 RolloutTick { candidate_share: share, legacy: side(0), candidate: side(1) }
@@ -149,8 +147,9 @@ fn route_tick(
     then: &RouteTotals,
     fullest: Option<LimitUse>,
 ) -> (RouteTick, Option<Counts>) {
-    let requests =
-        |totals: &RouteTotals| totals.answered + totals.limited + totals.short_circuited + totals.failed;
+    let requests = |totals: &RouteTotals| {
+        totals.answered + totals.limited + totals.short_circuited + totals.failed + totals.abandoned
+    };
     let requests = clamp(requests(now) - requests(then));
     let spent = (requests > 0).then(|| now.durations.since(&then.durations));
     let tick = RouteTick {
@@ -180,8 +179,4 @@ fn clamp(count: u64) -> u32 {
 
 fn clamp_i64(count: i64) -> u32 {
     u32::try_from(count.max(0)).unwrap_or(u32::MAX)
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -85,12 +85,54 @@ async fn a_client_that_goes_away_is_no_failure_of_the_upstream() {
     }
     eventually("all are gone", async || {
         let metrics = get(program.console, "/api/metrics").await.json();
-        (metrics["totals"]["answered"] == 6).then_some(())
+        (metrics["totals"]["abandoned"] == 6).then_some(())
     })
     .await;
     assert_eq!(failures(&program).await, 0);
     let breakers = get(program.console, "/api/breakers").await.json();
     assert_eq!(breakers[0]["trips"], 0);
+}
+
+#[tokio::test]
+async fn a_client_that_sends_slowly_is_no_failure_of_the_upstream() {
+    let upstream = Upstream::start("u", Behaviour::Echo).await;
+    let program = in_front_of(&upstream);
+    for _ in 0..6 {
+        let mut stream = TcpStream::connect(program.gateway).await.unwrap();
+        stream.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf").await.unwrap();
+        let mut said = [0; 12];
+        stream.read_exact(&mut said).await.unwrap();
+        assert_eq!(&said, b"HTTP/1.1 408");
+    }
+    assert_eq!(failures(&program).await, 0);
+    assert_eq!(get(program.gateway, "/").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_path_that_could_be_read_as_another_is_refused() {
+    let upstream = Upstream::start("u", Behaviour::Echo).await;
+    let program = in_front_of(&upstream);
+    for path in ["/free/../limited", "/free/%2e%2e/limited", "/./limited"] {
+        let answer = get(program.gateway, path).await;
+        assert_eq!(
+            (answer.status, &answer.json()["status_code"]),
+            (StatusCode::BAD_REQUEST, &400.into()),
+            "{path}"
+        );
+    }
+    assert_eq!(upstream.asked(), 0);
+}
+
+#[tokio::test]
+async fn a_path_of_thousands_of_segments_costs_little() {
+    let program = Program::start("");
+    let path = format!("/a{}", "/".repeat(60_000));
+    let started = std::time::Instant::now();
+    for _ in 0..100 {
+        assert_eq!(get(program.gateway, &path).await.status, StatusCode::NOT_FOUND);
+    }
+    // A look-up of every parent took 80 ms each.
+    assert!(started.elapsed().as_secs() < 4, "{:?}", started.elapsed());
 }
 
 #[tokio::test]
