@@ -32,7 +32,6 @@ test("a page outlives its server: it counts down, tries again, and resumes witho
   await expect.poll(() => attempt(page), { timeout: 20_000 }).toBeGreaterThanOrEqual(4);
 
   await gateway.start();
-  await page.getByTestId("retry-now").click();
   await expectLive(page);
   await expect(page.getByTestId("banner")).toBeHidden();
   const second = await status(page);
@@ -103,7 +102,6 @@ test("a cut wire leaves no gap in the charts", async ({ page, launch, wire }) =>
   await expect.poll(() => attempt(page), { timeout: 15_000 }).toBeGreaterThanOrEqual(3);
   const during = await drawn(page, "traffic");
   line.restore();
-  await page.getByTestId("retry-now").click();
   await expectLive(page);
   await expectMoved(page, "traffic", during.lastMs + 2_500);
   const after = await drawn(page, "traffic");
@@ -130,7 +128,6 @@ test("without the live connection the page says so, fades, and still acts", asyn
     .toBe(50);
 
   line.restore();
-  await page.getByTestId("retry-now").click();
   await expectLive(page);
   await expect(page.getByTestId("tile-candidate")).toHaveText("50");
 });
