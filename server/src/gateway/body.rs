@@ -1,8 +1,6 @@
 //! Bodies on their way through. Nothing is collected: a part goes on as soon as it is here.
 
-use std::cell::Cell;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,31 +16,14 @@ use super::ticket::{Ending, Ticket};
 #[derive(Debug)]
 pub enum RequestBody {
     /// From a client's connection.
-    Incoming(Incoming, Rc<Upload>),
+    Incoming(Incoming),
     /// From within the program.
     Full(Option<Bytes>),
 }
 
-/// How far a client's body has come, for who waits for the upstream's answer.
-#[derive(Debug, Default)]
-pub struct Upload {
-    /// Parts that have passed.
-    pub parts: Cell<u64>,
-    /// Whether the next part is the client's to send.
-    pub waits_for_client: Cell<bool>,
-}
-
 impl RequestBody {
-    pub fn incoming(body: Incoming) -> Self {
-        Self::Incoming(body, Rc::default())
-    }
-
-    /// The progress of a body that a client is still sending.
-    pub fn upload(&self) -> Option<Rc<Upload>> {
-        match self {
-            Self::Incoming(body, upload) if !body.is_end_stream() => Some(Rc::clone(upload)),
-            _ => None,
-        }
+    pub fn empty() -> Self {
+        Self::Full(None)
     }
 }
 
@@ -55,28 +36,21 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
-            Self::Incoming(body, upload) => {
-                let part = Pin::new(body).poll_frame(cx);
-                upload.waits_for_client.set(part.is_pending());
-                if part.is_ready() {
-                    upload.parts.set(upload.parts.get() + 1);
-                }
-                part
-            }
+            Self::Incoming(body) => Pin::new(body).poll_frame(cx),
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Incoming(body, _) => body.is_end_stream(),
+            Self::Incoming(body) => body.is_end_stream(),
             Self::Full(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Incoming(body, _) => body.size_hint(),
+            Self::Incoming(body) => body.size_hint(),
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }
     }
@@ -89,6 +63,8 @@ pub enum BodyError {
     Broken,
     #[error("the upstream stalled")]
     Stalled,
+    #[error("the client broke off in the middle of its request")]
+    Upload,
 }
 
 /// The body of an answer.
@@ -109,76 +85,62 @@ impl ResponseBody {
 /// A body that an upstream is sending, with what has to happen at its end.
 #[derive(Debug)]
 pub struct UpstreamBody {
-    incoming: Incoming,
     /// How long the upstream may be silent.
     patience: Duration,
     /// Whether the deadline is still that of an earlier part.
     deadline_is_old: bool,
-    /// Both are given up at the end of the body.
-    connection: Option<Box<Connection>>,
-    ticket: Option<Ticket>,
+    /// Given up together at the end of the body.
+    open: Option<(Box<Connection>, Ticket)>,
 }
 
 impl UpstreamBody {
     /// Takes over the connection that the body comes on; it goes back to its pool at the body's end.
-    pub fn new(incoming: Incoming, connection: Box<Connection>, patience: Duration, ticket: Ticket) -> Self {
-        let mut body = Self {
-            incoming,
-            patience,
-            deadline_is_old: true,
-            connection: Some(connection),
-            ticket: Some(ticket),
-        };
-        if body.incoming.is_end_stream() {
-            body.finish();
-        }
+    pub fn new(connection: Box<Connection>, patience: Duration, ticket: Ticket) -> Self {
+        let mut body = Self { patience, deadline_is_old: true, open: Some((connection, ticket)) };
+        body.finish_if_over();
         body
     }
 
-    fn finish(&mut self) {
-        if let Some(ticket) = self.ticket.take() {
-            ticket.complete(self.connection.take());
+    fn finish_if_over(&mut self) {
+        if let Some((connection, ticket)) = self.open.take_if(|(connection, _)| connection.is_body_over()) {
+            ticket.complete(connection);
         }
     }
 
     fn fail(&mut self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        self.connection = None;
-        if let Some(ticket) = self.ticket.take() {
-            ticket.end(Ending::Broken);
+        if let Some((_, ticket)) = self.open.take() {
+            ticket.end(match error {
+                BodyError::Broken | BodyError::Stalled => Ending::Broken,
+                BodyError::Upload => Ending::Abandoned,
+            });
         }
         Poll::Ready(Some(Err(error)))
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        // The connection moves only when it is driven: ask the body, drive, ask again.
-        for attempt in 0..2 {
-            match Pin::new(&mut self.incoming).poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    self.deadline_is_old = true;
-                    if self.incoming.is_end_stream() {
-                        self.finish();
-                    }
-                    return Poll::Ready(Some(Ok(frame)));
+        let Some((connection, _)) = &mut self.open else { return Poll::Ready(None) };
+        match connection.poll_body(cx) {
+            Poll::Ready(Some(Ok(part))) => {
+                self.deadline_is_old = true;
+                self.finish_if_over();
+                Poll::Ready(Some(Ok(Frame::data(part))))
+            }
+            Poll::Ready(Some(Err(error))) => self.fail(error),
+            Poll::Ready(None) => {
+                self.finish_if_over();
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                if std::mem::take(&mut self.deadline_is_old) {
+                    connection.set_deadline(Instant::now() + self.patience);
                 }
-                Poll::Ready(None) => {
-                    self.finish();
-                    return Poll::Ready(None);
-                }
-                Poll::Ready(Some(Err(_))) => return self.fail(BodyError::Broken),
-                Poll::Pending => {
-                    if attempt == 0
-                        && let Some(connection) = &mut self.connection
-                    {
-                        connection.drive(cx);
-                    }
-                }
+                if connection.is_overdue(cx) { self.fail(BodyError::Stalled) } else { Poll::Pending }
             }
         }
-        let Some(connection) = &mut self.connection else { return self.fail(BodyError::Broken) };
-        if std::mem::take(&mut self.deadline_is_old) {
-            connection.set_deadline(Instant::now() + self.patience);
-        }
-        if connection.is_overdue(cx) { self.fail(BodyError::Stalled) } else { Poll::Pending }
+    }
+
+    fn remaining(&self) -> Option<u64> {
+        self.open.as_ref().map_or(Some(0), |(connection, _)| connection.remaining())
     }
 }
 
@@ -199,14 +161,14 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Full(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
-            Self::Upstream(body) => body.incoming.is_end_stream(),
+            Self::Upstream(body) => body.open.is_none(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Self::Upstream(body) => body.incoming.size_hint(),
+            Self::Upstream(body) => body.remaining().map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }
 }

@@ -14,13 +14,19 @@ pub struct Admission {
     pub permit: Permit,
 }
 
-/// The first target of an upstream, in rotation, whose breaker lets a request through.
+/// The first target of an upstream, in rotation, whose breaker lets a request through; none of those that
+/// were tried in vain.
 ///
 /// # Errors
 /// The shortest time after which one of them may.
-pub fn admit(worker: &Worker, upstream: usize, now: Timestamp) -> Result<Admission, Duration> {
+pub fn admit(
+    worker: &Worker,
+    upstream: usize,
+    now: Timestamp,
+    tried: &[usize],
+) -> Result<Admission, Duration> {
     let mut shortest = Duration::MAX;
-    for target in worker.plan.upstreams[upstream].rotation() {
+    for target in worker.plan.upstreams[upstream].rotation().filter(|target| !tried.contains(target)) {
         let transition = match worker.plan.targets[target].breaker.acquire(now) {
             Ok((permit, transition)) => {
                 worker.announce(target, transition.as_ref());

@@ -1,31 +1,54 @@
-//! One connection to a target.
+//! One HTTP/1.1 connection to a target.
 //!
-//! Hyper splits a client connection into a handle and a future that does the work, to be spawned as a task
-//! of its own. Here the request's own task drives that future instead: no second task has to be woken for
-//! every part of an exchange, and a request that is given up takes its connection with it.
+//! The request's own task moves the bytes: no second task has to be woken for every part of an exchange,
+//! and a request that is given up takes its connection with it. What a general client does with channels
+//! between tasks is plain calls here, for a quarter of the instructions.
+
+mod chunked;
+mod request;
+mod response;
 
 use std::future::{Future, poll_fn};
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use rad_resilience::Timestamp;
+use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, timeout};
 
-use super::body::RequestBody;
+use super::body::{BodyError, RequestBody};
+pub use request::{RequestHead, rewritten};
+use request::{BodyLength, BrokenUpload, Upload};
+use response::{Framing, Head, Malformed};
+
+/// Room for one read, bytes: a usual answer fits, and grows where an answer is large.
+const READ: usize = 8 << 10;
+const MAX_READ: usize = 128 << 10;
+/// So much of a body is collected before it is written.
+const GATHERED: usize = 16 << 10;
 
 /// A connection that nobody else uses at the moment.
 #[derive(Debug)]
 pub struct Connection {
-    sender: http1::SendRequest<RequestBody>,
-    driver: http1::Connection<TokioIo<TcpStream>, RequestBody>,
-    is_over: bool,
+    stream: TcpStream,
+    /// Read and not yet understood.
+    input: BytesMut,
+    read_size: usize,
+    /// To be written, but for the first `written` bytes; then `held`.
+    output: Vec<u8>,
+    written: usize,
+    held: Bytes,
+    upload: Option<Upload<RequestBody>>,
+    /// Whether the other side takes nothing any more; it may have answered nevertheless.
+    is_deaf: bool,
+    /// Where the answer's body ends, and whether a further request may follow it.
+    framing: Framing,
+    keep_alive: bool,
     /// One timer for all requests: setting it later is an atomic store.
     deadline: Pin<Box<Sleep>>,
     /// Whether a request has been answered on it.
@@ -34,10 +57,11 @@ pub struct Connection {
 }
 
 /// Why there is no answer.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExchangeError {
-    /// The connection had been closed before the request was written: another one may carry it.
-    Unsent(Box<Request<RequestBody>>),
+    /// The other side closed without a byte of an answer: on a connection that had been idle, it most likely
+    /// had not seen the request.
+    Closed,
     /// The upstream broke off, or spoke no HTTP.
     Broken,
     /// No answer in time.
@@ -48,34 +72,127 @@ pub enum ExchangeError {
     ClientTimedOut,
 }
 
+/// The head of an answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+}
+
 impl Connection {
     /// Connects.
     pub async fn open(host: &str, port: u16, patience: Duration) -> io::Result<Box<Self>> {
         let stream = timeout(patience, TcpStream::connect((host, port))).await??;
         stream.set_nodelay(true)?;
-        let (sender, driver) =
-            http1::Builder::new().handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
         Ok(Box::new(Self {
-            sender,
-            driver,
-            is_over: false,
+            stream,
+            input: BytesMut::new(),
+            read_size: READ,
+            output: Vec::with_capacity(1 << 10),
+            written: 0,
+            held: Bytes::new(),
+            upload: None,
+            is_deaf: false,
+            framing: Framing::Length(0),
+            keep_alive: true,
             deadline: Box::pin(tokio::time::sleep(patience)),
             is_reused: false,
             idle_since: Timestamp::default(),
         }))
     }
 
-    /// Moves bytes.
-    pub fn drive(&mut self, cx: &mut Context<'_>) {
-        if !self.is_over && Pin::new(&mut self.driver).poll(cx).is_ready() {
-            self.is_over = true;
+    /// Whether a further exchange may begin, as far as this side has heard: nothing is left of the one
+    /// before, and the other side has neither closed nor said anything that nobody asked for.
+    pub fn is_usable(&self) -> bool {
+        let is_between_exchanges = self.keep_alive
+            && !self.is_deaf
+            && self.upload.is_none()
+            && self.written == self.output.len()
+            && self.input.is_empty()
+            && self.framing.is_over();
+        // Asks the kernel only if it has announced something.
+        is_between_exchanges
+            && matches!(self.stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Sends a request and waits for the head of its answer: so long from `started`, or from the last part
+    /// of a body that the client is still sending, whose slowness is not the upstream's.
+    pub async fn exchange(
+        &mut self,
+        head: &RequestHead,
+        base: &str,
+        authority: &HeaderValue,
+        body: RequestBody,
+        started: Instant,
+        patience: Duration,
+    ) -> Result<Answer, ExchangeError> {
+        self.set_deadline(started + patience);
+        let length = BodyLength::of(&body, &head.parts);
+        self.output.clear();
+        self.written = 0;
+        self.read_size = READ;
+        head.write(base, authority, length, &mut self.output);
+        self.upload = Upload::new(body, length);
+        let (mut parts, mut searched) = (0, 0);
+        poll_fn(|cx| {
+            if let Poll::Ready(Err(BrokenUpload)) = self.poll_send(cx) {
+                return Poll::Ready(Err(ExchangeError::Client));
+            }
+            if let Poll::Ready(answer) = self.poll_head(cx, &mut searched, &head.parts.method) {
+                return Poll::Ready(answer);
+            }
+            while self.is_overdue(cx) {
+                match &self.upload {
+                    Some(upload) if upload.parts > parts => {
+                        parts = upload.parts;
+                        self.set_deadline(Instant::now() + patience);
+                    }
+                    Some(upload) if upload.waits_for_client => {
+                        return Poll::Ready(Err(ExchangeError::ClientTimedOut));
+                    }
+                    _ => return Poll::Ready(Err(ExchangeError::TimedOut)),
+                }
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// The next part of the answer's body; `None` after the last.
+    pub fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        loop {
+            match self.take_part() {
+                Ok(Some(part)) => return Poll::Ready(Some(Ok(part))),
+                Ok(None) if self.framing.is_over() => return Poll::Ready(None),
+                Ok(None) => {}
+                Err(Malformed) => return Poll::Ready(Some(Err(BodyError::Broken))),
+            }
+            // An upstream may answer before it has read everything.
+            if let Poll::Ready(Err(BrokenUpload)) = self.poll_send(cx) {
+                return Poll::Ready(Some(Err(BodyError::Upload)));
+            }
+            match ready!(self.poll_fill(cx)) {
+                Ok(0) => match &mut self.framing {
+                    Framing::Close { is_over } => *is_over = true,
+                    _ => return Poll::Ready(Some(Err(BodyError::Broken))),
+                },
+                Ok(_) => {}
+                Err(_) => return Poll::Ready(Some(Err(BodyError::Broken))),
+            }
         }
     }
 
-    /// Whether the other side has not closed it, as far as this side has heard.
-    pub fn is_usable(&mut self) -> bool {
-        self.drive(&mut Context::from_waker(Waker::noop()));
-        !self.is_over && self.sender.is_ready()
+    /// How many bytes of the answer's body are to come, if that is known.
+    pub fn remaining(&self) -> Option<u64> {
+        match self.framing {
+            Framing::Length(remaining) => Some(remaining),
+            _ => None,
+        }
+    }
+
+    /// Whether the answer's body has been read to its end.
+    pub fn is_body_over(&self) -> bool {
+        self.framing.is_over()
     }
 
     pub fn set_deadline(&mut self, deadline: Instant) {
@@ -86,44 +203,113 @@ impl Connection {
         self.deadline.as_mut().poll(cx).is_ready()
     }
 
-    /// Sends a request and waits for the head of its answer: so long from `started`, or from the last part
-    /// of a body that the client is still sending, whose slowness is not the upstream's.
-    pub async fn exchange(
+    fn take_part(&mut self) -> Result<Option<Bytes>, Malformed> {
+        if self.input.is_empty() {
+            return Ok(None);
+        }
+        match &mut self.framing {
+            Framing::Length(0) => Ok(None),
+            Framing::Length(remaining) => {
+                let here = usize::try_from(*remaining).unwrap_or(usize::MAX).min(self.input.len());
+                *remaining -= here as u64;
+                Ok(Some(self.input.split_to(here).freeze()))
+            }
+            Framing::Chunked(chunked) => chunked.decode(&mut self.input),
+            Framing::Close { .. } => Ok(Some(self.input.split().freeze())),
+        }
+    }
+
+    fn poll_head(
         &mut self,
-        request: Request<RequestBody>,
-        started: Instant,
-        patience: Duration,
-    ) -> Result<Response<Incoming>, ExchangeError> {
-        self.set_deadline(started + patience);
-        let upload = request.body().upload();
-        let mut seen = 0;
-        let mut answer = pin!(self.sender.try_send_request(request));
-        poll_fn(|cx| {
-            self.drive(cx);
-            match answer.as_mut().poll(cx) {
-                Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
-                Poll::Ready(Err(mut error)) => Poll::Ready(Err(match error.take_message() {
-                    Some(request) => ExchangeError::Unsent(Box::new(request)),
-                    None if error.error().is_user() => ExchangeError::Client,
-                    None => ExchangeError::Broken,
-                })),
-                Poll::Pending => {
-                    while self.is_overdue(cx) {
-                        match &upload {
-                            Some(upload) if upload.parts.get() > seen => {
-                                seen = upload.parts.get();
-                                self.set_deadline(Instant::now() + patience);
-                            }
-                            Some(upload) if upload.waits_for_client.get() => {
-                                return Poll::Ready(Err(ExchangeError::ClientTimedOut));
-                            }
-                            _ => return Poll::Ready(Err(ExchangeError::TimedOut)),
-                        }
+        cx: &mut Context<'_>,
+        searched: &mut usize,
+        method: &Method,
+    ) -> Poll<Result<Answer, ExchangeError>> {
+        let mut is_silent = true;
+        loop {
+            let had_read = match ready!(self.poll_fill(cx)) {
+                Ok(read) => read,
+                Err(_) => 0,
+            };
+            if had_read == 0 {
+                let closed = is_silent && self.input.is_empty();
+                return Poll::Ready(Err(if closed { ExchangeError::Closed } else { ExchangeError::Broken }));
+            }
+            loop {
+                match response::take(&mut self.input, searched, method) {
+                    Err(Malformed) => return Poll::Ready(Err(ExchangeError::Broken)),
+                    Ok(None) => break,
+                    // Nobody asked for another protocol: `Upgrade` does not pass.
+                    Ok(Some(head)) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
+                        return Poll::Ready(Err(ExchangeError::Broken));
                     }
-                    Poll::Pending
+                    Ok(Some(head)) if head.status.is_informational() => is_silent = false,
+                    Ok(Some(Head { status, headers, framing, keep_alive })) => {
+                        self.framing = framing;
+                        self.keep_alive = keep_alive;
+                        return Poll::Ready(Ok(Answer { status, headers }));
+                    }
                 }
             }
-        })
-        .await
+        }
+    }
+
+    /// Writes what there is of the request, and what its body yields.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BrokenUpload>> {
+        loop {
+            while let Some(upload) = &mut self.upload
+                && self.held.is_empty()
+                && self.output.len() < GATHERED
+            {
+                match upload.poll_next(cx, &mut self.output, &mut self.held) {
+                    Poll::Ready(Ok(true)) => {}
+                    Poll::Ready(Ok(false)) => self.upload = None,
+                    Poll::Ready(Err(broken)) => return Poll::Ready(Err(broken)),
+                    Poll::Pending => break,
+                }
+            }
+            if self.written == self.output.len() && self.held.is_empty() {
+                return if self.upload.is_none() { Poll::Ready(Ok(())) } else { Poll::Pending };
+            }
+            if ready!(self.poll_write(cx)).is_err() {
+                self.is_deaf = true;
+                self.upload = None;
+                self.output.clear();
+                self.written = 0;
+                self.held = Bytes::new();
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let left = &self.output[self.written..];
+        let stream = Pin::new(&mut self.stream);
+        let wrote = ready!(if self.held.is_empty() {
+            stream.poll_write(cx, left)
+        } else {
+            stream.poll_write_vectored(cx, &[IoSlice::new(left), IoSlice::new(&self.held)])
+        })?;
+        if wrote == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        let of_held = wrote.saturating_sub(left.len());
+        self.written += wrote - of_held;
+        let _ = self.held.split_to(of_held);
+        if self.written == self.output.len() {
+            self.output.clear();
+            self.written = 0;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.input.reserve(self.read_size);
+        let room = self.input.capacity() - self.input.len();
+        let read = ready!(pin!(self.stream.read_buf(&mut self.input)).poll(cx))?;
+        if read == room {
+            self.read_size = (self.read_size * 2).min(MAX_READ);
+        }
+        Poll::Ready(Ok(read))
     }
 }

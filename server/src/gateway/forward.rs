@@ -1,71 +1,57 @@
 //! The last step: to a target and back.
 
-use std::io;
-use std::rc::Rc;
-
-use http::uri::PathAndQuery;
-use http::{HeaderValue, Request, Response, StatusCode, Uri, Version, request};
-
+use http::Response;
+use http_body::Body;
 use rad_resilience::Timestamp;
 
 use super::answer;
 use super::body::{RequestBody, ResponseBody, UpstreamBody};
-use super::client::Peer;
-use super::connection::{Connection, ExchangeError};
-use super::headers::{drop_hop_by_hop, towards_upstream};
-use super::plan::{Target, Upstream};
+use super::breaker::{self, Admission};
+use super::connection::{Connection, ExchangeError, RequestHead};
 use super::ticket::{Ending, Ticket};
 use super::worker::Worker;
 
-/// A request that is ready to go, but for the target.
+/// A request that is ready to go.
 #[derive(Debug)]
 pub struct Outgoing {
-    pub parts: request::Parts,
+    pub head: RequestHead,
     pub body: RequestBody,
-    pub peer: Rc<Peer>,
     pub started: Timestamp,
 }
 
-/// Sends a request to a target and passes the answer on.
+/// Sends a request to a target of an upstream and passes the answer on.
 pub async fn forward(
     worker: &Worker,
-    upstream: &Upstream,
-    target: usize,
+    upstream: usize,
+    admission: Admission,
     outgoing: Outgoing,
     mut ticket: Ticket,
 ) -> Response<ResponseBody> {
-    let Outgoing { mut parts, body, peer, started } = outgoing;
-    let to = &worker.plan.targets[target];
-    let authority = parts.uri.authority().and_then(|name| HeaderValue::from_str(name.as_str()).ok());
-    towards_upstream(&mut parts.headers, &peer, authority.as_ref().unwrap_or(&to.authority));
-    parts.version = Version::HTTP_11;
-    if !to.base.is_empty() {
-        parts.uri = with_base(&parts.uri, &to.base);
-    }
-    let mut request = Request::from_parts(parts, body);
+    let Outgoing { head, mut body, started } = outgoing;
+    let patience = worker.plan.upstreams[upstream].timeout;
+    // Without a body of its own a request can be said again; and asking twice does no harm.
+    let may_repeat = body.is_end_stream() && head.is_idempotent();
+    let mut pooled = true;
+    let mut target = admission.target;
+    ticket.admitted(admission);
     loop {
-        let Ok(mut connection) = connect(worker, upstream, target, to).await else {
-            ticket.answered(502);
-            ticket.end(Ending::Broken);
-            return answer::bad_gateway();
+        let Some(mut connection) =
+            connect(worker, upstream, &mut target, &mut pooled, started, &mut ticket).await
+        else {
+            return broken(ticket);
         };
-        match connection.exchange(request, worker.instant(started), upstream.timeout).await {
-            Ok(response) => {
-                let (mut head, body) = response.into_parts();
-                // Nobody asked for another protocol: `Upgrade` does not pass.
-                if head.status == StatusCode::SWITCHING_PROTOCOLS {
-                    ticket.answered(502);
-                    ticket.end(Ending::Broken);
-                    return answer::bad_gateway();
-                }
-                head.version = Version::HTTP_11;
-                drop_hop_by_hop(&mut head.headers);
-                ticket.answered(head.status.as_u16());
-                let body = UpstreamBody::new(body, connection, upstream.timeout, ticket);
-                return Response::from_parts(head, ResponseBody::Upstream(body));
+        let to = &worker.plan.targets[target];
+        let sent = std::mem::replace(&mut body, RequestBody::empty());
+        let began = worker.instant(started);
+        let answer = match connection.exchange(&head, &to.base, &to.authority, sent, began, patience).await {
+            Ok(answer) => answer,
+            // The target closed an idle connection in the moment of its use: no fault, a new one may carry
+            // the request.
+            Err(ExchangeError::Closed) if connection.is_reused && may_repeat => {
+                pooled = false;
+                continue;
             }
-            // An idle connection that the target closed meanwhile: no fault, another one may carry it.
-            Err(ExchangeError::Unsent(back)) if connection.is_reused => request = *back,
+            Err(ExchangeError::Closed | ExchangeError::Broken) => return broken(ticket),
             Err(ExchangeError::TimedOut) => {
                 ticket.answered(504);
                 ticket.end(Ending::Broken);
@@ -81,78 +67,53 @@ pub async fn forward(
                 ticket.end(Ending::Abandoned);
                 return answer::bad_request();
             }
-            Err(ExchangeError::Unsent(_) | ExchangeError::Broken) => {
-                ticket.answered(502);
-                ticket.end(Ending::Broken);
-                return answer::bad_gateway();
-            }
-        }
+        };
+        ticket.answered(answer.status.as_u16());
+        let mut response =
+            Response::new(ResponseBody::Upstream(UpstreamBody::new(connection, patience, ticket)));
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
+        return response;
     }
 }
 
+fn broken(mut ticket: Ticket) -> Response<ResponseBody> {
+    ticket.answered(502);
+    ticket.end(Ending::Broken);
+    answer::bad_gateway()
+}
+
+/// A connection to the target; or to another one of the upstream, if it cannot be reached: nothing has been
+/// sent yet.
 async fn connect(
     worker: &Worker,
-    upstream: &Upstream,
-    target: usize,
-    to: &Target,
-) -> io::Result<Box<Connection>> {
-    match worker.pools[target].take() {
-        Some(connection) => Ok(connection),
-        None => Connection::open(&to.host, to.port, upstream.connect_timeout).await,
+    upstream: usize,
+    target: &mut usize,
+    pooled: &mut bool,
+    started: Timestamp,
+    ticket: &mut Ticket,
+) -> Option<Box<Connection>> {
+    if *pooled && let Some(connection) = worker.pools[*target].take() {
+        return Some(connection);
     }
-}
-
-/// The path and query alone, as HTTP/1.1 wants it, with the matched prefix replaced.
-pub fn rewritten(uri: &Uri, prefix: usize, rewrite: Option<&str>) -> Uri {
-    match rewrite {
-        None if uri.authority().is_none() => uri.clone(),
-        None => relative(uri.path_and_query().cloned()),
-        Some(rewrite) => {
-            let rest = uri.path_and_query().map_or("", |path| path.as_str().get(prefix..).unwrap_or(""));
-            let slash = if rest.is_empty() || rest.starts_with(['/', '?']) { "" } else { "/" };
-            let rewrite = if rest.starts_with('/') { rewrite.trim_end_matches('/') } else { rewrite };
-            relative(format!("{rewrite}{slash}{rest}").parse().ok())
+    let settings = &worker.plan.upstreams[upstream];
+    let mut tried = Vec::new();
+    loop {
+        let to = &worker.plan.targets[*target];
+        if let Ok(connection) = Connection::open(&to.host, to.port, settings.connect_timeout).await {
+            return Some(connection);
         }
-    }
-}
-
-fn with_base(uri: &Uri, base: &str) -> Uri {
-    let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
-    relative(format!("{base}{path}").parse().ok())
-}
-
-fn relative(path: Option<PathAndQuery>) -> Uri {
-    path.map(Uri::from).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rewrite(uri: &str, prefix: &str, to: Option<&str>) -> String {
-        rewritten(&uri.parse().unwrap(), prefix.len(), to).to_string()
-    }
-
-    #[test]
-    fn the_matched_prefix_is_replaced_and_the_rest_kept() {
-        assert_eq!(
-            rewrite("/api/fetch-kibana-data?q=1", "/api/fetch-kibana-data", Some("/_search")),
-            "/_search?q=1"
-        );
-        assert_eq!(rewrite("/v1/items/7", "/v1", Some("/v2")), "/v2/items/7");
-        assert_eq!(rewrite("/v1/items", "/v1", Some("/")), "/items");
-        assert_eq!(rewrite("/v1", "/v1", Some("/")), "/");
-        assert_eq!(rewrite("/items?x=%20", "/", Some("/v2")), "/v2/items?x=%20");
-    }
-
-    #[test]
-    fn an_absolute_address_becomes_a_path() {
-        assert_eq!(rewrite("http://elsewhere.example/a?b", "/", None), "/a?b");
-        assert_eq!(rewrite("/a?b", "/", None), "/a?b");
-    }
-
-    #[test]
-    fn a_target_may_have_a_base_path() {
-        assert_eq!(with_base(&"/a?b".parse().unwrap(), "/es").to_string(), "/es/a?b");
+        tried.push(*target);
+        let now = worker.now();
+        if now.since(started) >= settings.timeout {
+            return None;
+        }
+        let another = breaker::admit(worker, upstream, now, &tried).ok()?;
+        *target = another.target;
+        *pooled = true;
+        ticket.admitted(another);
+        if let Some(connection) = worker.pools[*target].take() {
+            return Some(connection);
+        }
     }
 }

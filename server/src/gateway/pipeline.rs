@@ -8,7 +8,8 @@ use rad_resilience::{Decision, Timestamp};
 
 use super::body::{RequestBody, ResponseBody};
 use super::client::{self, Peer};
-use super::forward::{Outgoing, forward, rewritten};
+use super::connection::{RequestHead, rewritten};
+use super::forward::{Outgoing, forward};
 use super::ticket::{Access, Ending, Ticket, Trace};
 use super::worker::Worker;
 use super::{answer, breaker, limit, request_id};
@@ -22,8 +23,8 @@ pub async fn handle(
     peer: Rc<Peer>,
     request: Request<RequestBody>,
 ) -> Response<ResponseBody> {
-    let (mut parts, body) = request.into_parts();
-    let id = worker.request_ids.ensure(&mut parts.headers);
+    let (parts, body) = request.into_parts();
+    let id = worker.request_ids.of(&parts.headers);
     let found = if has_dot_segments(parts.uri.path()) {
         Err(answer::ambiguous_path())
     } else {
@@ -44,7 +45,8 @@ pub async fn handle(
                 _ => {
                     let access = access(&worker, &parts, &id, client);
                     let ticket = Ticket::open(Rc::clone(&worker), route, started, access);
-                    serve(&worker, Admitted { route, prefix, client, started, parts, body, peer }, ticket)
+                    let id = id.clone();
+                    serve(&worker, Admitted { route, prefix, client, started, parts, id, body, peer }, ticket)
                         .await
                 }
             };
@@ -66,12 +68,13 @@ struct Admitted {
     client: IpAddr,
     started: Timestamp,
     parts: request::Parts,
+    id: HeaderValue,
     body: RequestBody,
     peer: Rc<Peer>,
 }
 
 async fn serve(worker: &Worker, admitted: Admitted, mut ticket: Ticket) -> Response<ResponseBody> {
-    let Admitted { route, prefix, client, started, mut parts, body, peer } = admitted;
+    let Admitted { route, prefix, client, started, parts, id, body, peer } = admitted;
     let route = &worker.plan.routes[route];
     let upstream = match route.action {
         Action::Ok => {
@@ -86,7 +89,7 @@ async fn serve(worker: &Worker, admitted: Admitted, mut ticket: Ticket) -> Respo
             upstream
         }
     };
-    let admission = match breaker::admit(worker, upstream, started) {
+    let admission = match breaker::admit(worker, upstream, started, &[]) {
         Ok(admission) => admission,
         Err(retry_after) => {
             ticket.answered(503);
@@ -94,11 +97,9 @@ async fn serve(worker: &Worker, admitted: Admitted, mut ticket: Ticket) -> Respo
             return answer::short_circuited(limit::ceil_s(retry_after).max(1));
         }
     };
-    let target = admission.target;
-    ticket.admitted(admission);
-    parts.uri = rewritten(&parts.uri, prefix, route.rewrite.as_deref());
-    let outgoing = Outgoing { parts, body, peer, started };
-    forward(worker, &worker.plan.upstreams[upstream], target, outgoing, ticket).await
+    let target = rewritten(&parts.uri, prefix, route.rewrite.as_deref()).into_owned();
+    let head = RequestHead { parts, target, id, peer };
+    forward(worker, upstream, admission, Outgoing { head, body, started }, ticket).await
 }
 
 fn limit(

@@ -25,7 +25,7 @@ impl Pool {
     /// A connection that was usable a moment ago.
     pub fn take(&self) -> Option<Box<Connection>> {
         loop {
-            let mut connection = self.idle.borrow_mut().pop()?;
+            let connection = self.idle.borrow_mut().pop()?;
             if connection.is_usable() {
                 return Some(connection);
             }
@@ -35,7 +35,7 @@ impl Pool {
     /// Keeps a connection for the next request.
     pub fn give_back(&self, mut connection: Box<Connection>, now: Timestamp) {
         let mut idle = self.idle.borrow_mut();
-        if idle.len() < MAX_IDLE {
+        if idle.len() < MAX_IDLE && connection.is_usable() {
             connection.is_reused = true;
             connection.idle_since = now;
             idle.push(connection);
@@ -46,6 +46,6 @@ impl Pool {
     pub fn sweep(&self, now: Timestamp) {
         self.idle
             .borrow_mut()
-            .retain_mut(|connection| now.since(connection.idle_since) < IDLE_FOR && connection.is_usable());
+            .retain(|connection| now.since(connection.idle_since) < IDLE_FOR && connection.is_usable());
     }
 }

@@ -26,14 +26,12 @@ impl Default for RequestIds {
 }
 
 impl RequestIds {
-    /// The id of a request; it is in the request's headers afterwards.
-    pub fn ensure(&self, headers: &mut HeaderMap) -> HeaderValue {
-        if let Some(id) = headers.get(&HEADER).filter(|id| is_usable(id.as_bytes())) {
-            return id.clone();
+    /// The id of a request with these headers.
+    pub fn of(&self, headers: &HeaderMap) -> HeaderValue {
+        match headers.get(&HEADER).filter(|id| is_usable(id.as_bytes())) {
+            Some(id) => id.clone(),
+            None => self.make(),
         }
-        let id = self.make();
-        headers.insert(HEADER, id.clone());
-        id
     }
 
     fn make(&self) -> HeaderValue {
@@ -70,12 +68,11 @@ mod tests {
         let ids = RequestIds::default();
         let mut headers = HeaderMap::new();
         headers.insert(HEADER, HeaderValue::from_static("abc-123"));
-        assert_eq!(ids.ensure(&mut headers), "abc-123");
+        assert_eq!(ids.of(&headers), "abc-123");
         for bad in ["", "a b", &"x".repeat(129)] {
             headers.insert(HEADER, HeaderValue::from_str(bad).unwrap());
-            let made = ids.ensure(&mut headers);
+            let made = ids.of(&headers);
             assert_eq!(made.len(), 32);
-            assert_eq!(headers[HEADER], made);
         }
     }
 

@@ -77,8 +77,11 @@ impl Ticket {
         self.side = Some((rollout, side));
     }
 
-    /// A breaker let it through to a target.
+    /// A breaker let it through to a target; to another one, if the first was not reached.
     pub fn admitted(&mut self, admission: Admission) {
+        if self.target.is_some() {
+            self.leave_target(Outcome::Failure, self.worker.now());
+        }
         self.target = Some(admission.target);
         self.permit = Some(admission.permit);
     }
@@ -89,9 +92,9 @@ impl Ticket {
     }
 
     /// The answer went out whole: closes the account, and returns the connection to the target's pool.
-    pub fn complete(mut self, connection: Option<Box<Connection>>) {
+    pub fn complete(mut self, connection: Box<Connection>) {
         let now = self.worker.now();
-        if let (Some(target), Some(connection)) = (self.target, connection) {
+        if let Some(target) = self.target {
             self.worker.pools[target].give_back(connection, now);
         }
         self.close(Ending::Complete, now);
@@ -125,11 +128,7 @@ impl Ticket {
         if matches!(ending, Ending::Complete | Ending::Broken) {
             route.durations.record(us);
         }
-        if let Some(target) = self.target {
-            shard.targets[target].requests.add();
-            if failed {
-                shard.targets[target].failed.add();
-            }
+        if self.target.is_some() {
             if let Some((rollout, side)) = self.side.filter(|_| ending != Ending::Abandoned) {
                 let side = &shard.rollouts[rollout][side as usize];
                 side.requests.add();
@@ -138,21 +137,30 @@ impl Ticket {
                     side.failed.add();
                 }
             }
-            if let Some(permit) = self.permit.take() {
-                let outcome = match ending {
-                    Ending::Abandoned => Outcome::Ignored,
-                    _ if failed => Outcome::Failure,
-                    // A target that says "too many requests" answers, but has not recovered.
-                    _ if self.status == 429 => Outcome::Ignored,
-                    _ => Outcome::Success,
-                };
-                let transition = worker.plan.targets[target].breaker.record(permit, outcome, now);
-                worker.announce(target, transition.as_ref());
-            }
+            let outcome = match ending {
+                Ending::Abandoned => Outcome::Ignored,
+                _ if failed => Outcome::Failure,
+                // A target that says "too many requests" answers, but has not recovered.
+                _ if self.status == 429 => Outcome::Ignored,
+                _ => Outcome::Success,
+            };
+            self.leave_target(outcome, now);
         }
         if let Some(access) = self.access.take() {
             self.log(&access, ending, failed, us);
         }
+    }
+
+    /// Counts for the target, and tells its breaker, how it did.
+    fn leave_target(&mut self, outcome: Outcome, now: Timestamp) {
+        let (Some(target), Some(permit)) = (self.target, self.permit.take()) else { return };
+        let counters = &self.worker.shard.targets[target];
+        counters.requests.add();
+        if outcome == Outcome::Failure {
+            counters.failed.add();
+        }
+        let transition = self.worker.plan.targets[target].breaker.record(permit, outcome, now);
+        self.worker.announce(target, transition.as_ref());
     }
 
     fn log(&self, access: &Access, ending: Ending, failed: bool, us: u64) {

@@ -75,7 +75,7 @@ async fn serve(worker: Rc<Worker>, stream: TcpStream, address: IpAddr) {
         let worker = Rc::clone(&worker);
         service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
             let (worker, peer) = (Rc::clone(&worker), Rc::clone(&peer));
-            async move { Ok::<_, Infallible>(handle(worker, peer, request.map(RequestBody::incoming)).await) }
+            async move { Ok::<_, Infallible>(handle(worker, peer, request.map(RequestBody::Incoming)).await) }
         })
     };
     let mut builder = auto::Builder::new(LocalExecutor);
