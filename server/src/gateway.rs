@@ -15,6 +15,7 @@ mod connection;
 mod forward;
 mod headers;
 mod limit;
+mod path;
 mod pipeline;
 mod plan;
 mod pool;

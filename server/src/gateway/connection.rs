@@ -22,8 +22,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, timeout};
 
 use super::body::{BodyError, RequestBody};
-pub use request::{RequestHead, rewritten};
 use request::{BodyLength, BrokenUpload, Upload};
+pub use request::{RequestHead, rewritten};
 use response::{Framing, Head, Malformed};
 
 /// Room for one read, bytes: a usual answer fits, and grows where an answer is large.

@@ -1,7 +1,7 @@
 //! The workers: a thread, a runtime and a listening socket each.
 
 mod accept;
-mod drain;
+mod connections;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -25,7 +25,7 @@ use crate::telemetry::journal::Journal;
 use crate::telemetry::log::{Line, Log};
 use crate::telemetry::registry::{Key, Registry, Shard};
 use crate::telemetry::unix_ms;
-use drain::Connections;
+use connections::Connections;
 
 /// A log buffer of this size is handed over at once.
 const LOG_BUFFER: usize = 16 << 10;
@@ -212,6 +212,7 @@ impl Worker {
 
     /// What has to be done now and then.
     fn tidy(&self) {
+        self.connections.sweep(self.is_draining.get());
         let now = self.now();
         self.unix_origin_ms.set(unix_origin_ms(now));
         for pool in &self.pools {
@@ -246,7 +247,7 @@ fn run(
         }
         drop(listener);
         worker.is_draining.set(true);
-        worker.connections.wake_all();
+        worker.connections.tell_all();
         let _ = tokio::time::timeout(DRAIN_FOR, worker.connections.closed()).await;
         chores.abort();
         worker.flush_log();

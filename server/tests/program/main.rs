@@ -5,6 +5,7 @@
 
 mod api;
 mod breaking;
+mod connections;
 mod faults;
 mod live;
 mod logs;

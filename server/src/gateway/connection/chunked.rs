@@ -10,7 +10,9 @@ const MAX_OVERHEAD: usize = 16 << 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// In the size of a chunk, after so many digits.
-    Size { digits: u8 },
+    Size {
+        digits: u8,
+    },
     /// White space or an extension after the size.
     Extension,
     SizeLf,
@@ -136,7 +138,8 @@ mod tests {
 
     #[test]
     fn a_message_means_the_same_however_it_is_cut() {
-        let message = b"5\r\nhello\r\n1;name=\"x\"\r\n,\r\n006 \r\n world\r\n0\r\nExpires: never\r\nA: b\r\n\r\nNEXT";
+        let message =
+            b"5\r\nhello\r\n1;name=\"x\"\r\n,\r\n006 \r\n world\r\n0\r\nExpires: never\r\nA: b\r\n\r\nNEXT";
         for size in 1..=message.len() {
             let (content, over, left) = decode(message, size).unwrap();
             assert_eq!(content, b"hello, world", "in parts of {size}");

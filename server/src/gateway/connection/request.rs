@@ -171,7 +171,13 @@ impl<B: Body<Data = Bytes> + Unpin> Upload<B> {
     pub fn new(body: B, length: BodyLength) -> Option<Self> {
         let is_chunked = length == BodyLength::Unknown;
         let is_empty = matches!(length, BodyLength::None | BodyLength::Known(0));
-        (!is_empty).then_some(Self { body, is_chunked, is_in_chunk: false, parts: 0, waits_for_client: false })
+        (!is_empty).then_some(Self {
+            body,
+            is_chunked,
+            is_in_chunk: false,
+            parts: 0,
+            waits_for_client: false,
+        })
     }
 
     /// Puts the next part behind what is in `out`, or into `held` to go out after it. `false` at the end.
@@ -299,7 +305,8 @@ mod tests {
 
     #[test]
     fn the_peer_is_appended_to_what_earlier_proxies_said() {
-        let headers = [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "2.2.2.2"), ("x-request-id", "theirs")];
+        let headers =
+            [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-for", "2.2.2.2"), ("x-request-id", "theirs")];
         assert_eq!(
             written(&headers, "/", BodyLength::None),
             "GET /base/ HTTP/1.1\r\nhost: up:9\r\nx-request-id: id-1\r\n\
@@ -336,7 +343,10 @@ mod tests {
 
     #[test]
     fn a_body_of_unknown_length_goes_out_in_chunks_and_an_empty_part_ends_nothing() {
-        assert_eq!(sent(&[b"hello", b"", b", world"], BodyLength::Unknown), b"5\r\nhello\r\n7\r\n, world\r\n0\r\n\r\n");
+        assert_eq!(
+            sent(&[b"hello", b"", b", world"], BodyLength::Unknown),
+            b"5\r\nhello\r\n7\r\n, world\r\n0\r\n\r\n"
+        );
         assert_eq!(sent(&[], BodyLength::Unknown), b"0\r\n\r\n");
         assert_eq!(sent(&[b"", b"x"], BodyLength::Unknown), b"1\r\nx\r\n0\r\n\r\n");
         assert_eq!(sent(&[b"hello", b"!"], BodyLength::Known(6)), b"hello!");

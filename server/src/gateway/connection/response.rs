@@ -27,7 +27,9 @@ pub enum Framing {
     Length(u64),
     Chunked(Chunked),
     /// With the connection.
-    Close { is_over: bool },
+    Close {
+        is_over: bool,
+    },
 }
 
 impl Framing {
@@ -77,8 +79,7 @@ fn end(input: &[u8], from: usize) -> Option<usize> {
 fn parse(head: &Bytes, method: &Method) -> Result<Head, Malformed> {
     let mut slots = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_HEADERS];
     let mut response = httparse::Response::new(&mut []);
-    let parsed =
-        ParserConfig::default().parse_response_with_uninit_headers(&mut response, head, &mut slots);
+    let parsed = ParserConfig::default().parse_response_with_uninit_headers(&mut response, head, &mut slots);
     if !matches!(parsed, Ok(Status::Complete(_))) {
         return Err(Malformed);
     }
@@ -181,7 +182,8 @@ fn content_length(value: &[u8]) -> Result<u64, Malformed> {
         if item.is_empty() || !item.iter().all(u8::is_ascii_digit) {
             return Err(Malformed);
         }
-        let said = std::str::from_utf8(item).ok().and_then(|text| text.parse::<u64>().ok()).ok_or(Malformed)?;
+        let said =
+            std::str::from_utf8(item).ok().and_then(|text| text.parse::<u64>().ok()).ok_or(Malformed)?;
         if length.replace(said).is_some_and(|before| before != said) {
             return Err(Malformed);
         }

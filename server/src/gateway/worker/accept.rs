@@ -4,10 +4,14 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -15,13 +19,12 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::Worker;
-use crate::gateway::body::RequestBody;
+use super::connections::{Activity, Busy};
+use crate::gateway::body::{BodyError, RequestBody, ResponseBody};
 use crate::gateway::client::Peer;
 use crate::gateway::pipeline::handle;
 
 const BACKLOG: i32 = 4_096;
-/// The head of a request must be here after this long.
-const HEAD_WITHIN: Duration = Duration::from_secs(30);
 
 /// One socket a worker on the same address; the kernel spreads connections over them.
 pub(super) fn listeners(listen: SocketAddr, workers: usize) -> io::Result<Vec<std::net::TcpListener>> {
@@ -67,30 +70,113 @@ impl<F: Future<Output: 'static> + 'static> hyper::rt::Executor<F> for LocalExecu
     }
 }
 
+/// A client's side of a connection; notes when the client takes what it is sent.
+struct Wire {
+    io: TokioIo<TcpStream>,
+    activity: Rc<Activity>,
+}
+
+impl Wire {
+    fn noted(&self, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if wrote.is_ready() {
+            self.activity.note();
+        }
+        wrote
+    }
+}
+
+impl Read for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        into: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, into)
+    }
+}
+
+impl Write for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, from: &[u8]) -> Poll<io::Result<usize>> {
+        let wrote = Pin::new(&mut self.io).poll_write(cx, from);
+        self.noted(wrote)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        from: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let wrote = Pin::new(&mut self.io).poll_write_vectored(cx, from);
+        self.noted(wrote)
+    }
+}
+
+/// An answer's body, until whose end its connection is busy.
+struct Answering {
+    body: ResponseBody,
+    _busy: Busy,
+}
+
+impl Body for Answering {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
 async fn serve(worker: Rc<Worker>, stream: TcpStream, address: IpAddr) {
     let _ = stream.set_nodelay(true);
     let peer = Rc::new(Peer::new(address, &worker.plan.trusted_proxies));
     let place = worker.connections.enter();
+    let activity = Rc::clone(&place.activity);
     let service = {
-        let worker = Rc::clone(&worker);
+        let (worker, activity) = (Rc::clone(&worker), Rc::clone(&activity));
         service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-            let (worker, peer) = (Rc::clone(&worker), Rc::clone(&peer));
-            async move { Ok::<_, Infallible>(handle(worker, peer, request.map(RequestBody::Incoming)).await) }
+            let (worker, peer, busy) = (Rc::clone(&worker), Rc::clone(&peer), activity.begin());
+            async move {
+                let response = handle(worker, peer, request.map(RequestBody::Incoming)).await;
+                Ok::<_, Infallible>(response.map(|body| Answering { body, _busy: busy }))
+            }
         })
     };
     let mut builder = auto::Builder::new(LocalExecutor);
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN);
     builder.http2().timer(TokioTimer::new());
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let wire = Wire { io: TokioIo::new(stream), activity: Rc::clone(&activity) };
+    let mut connection = pin!(builder.serve_connection(wire, service));
     let mut is_told = false;
     // How a connection ends is its peer's business; what happened to its requests is counted elsewhere.
     let _ = poll_fn(|cx| {
         place.remember(cx.waker());
-        if worker.is_draining.get() && !is_told {
+        if activity.is_told() && !is_told {
             is_told = true;
             connection.as_mut().graceful_shutdown();
         }
-        connection.as_mut().poll(cx)
+        if activity.is_closing() { Poll::Ready(Ok(())) } else { connection.as_mut().poll(cx) }
     })
     .await;
 }

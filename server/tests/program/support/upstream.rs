@@ -32,6 +32,10 @@ pub enum Behaviour {
     StallInBody,
     /// Says something that is not HTTP.
     Rubbish,
+    /// Answers each request of a connection with the next of these; reads one more, and closes.
+    Script(&'static [&'static [u8]]),
+    /// Begins to answer at once, and sends every part of the request's body back as it comes.
+    Parrot,
 }
 
 /// What it was asked last.
@@ -56,6 +60,7 @@ struct State {
     asked: AtomicUsize,
     connections: AtomicUsize,
     last: Mutex<Option<Asked>>,
+    hung_up: tokio::sync::Notify,
 }
 
 impl Upstream {
@@ -68,6 +73,7 @@ impl Upstream {
             asked: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             last: Mutex::new(None),
+            hung_up: tokio::sync::Notify::new(),
         });
         let upstream = Self { address, state: Arc::clone(&state) };
         tokio::spawn(async move {
@@ -87,6 +93,12 @@ impl Upstream {
 
     pub fn behave(&self, behaviour: Behaviour) {
         *self.state.behaviour.lock().unwrap() = behaviour;
+    }
+
+    /// Closes the connections of its script.
+    pub fn hang_up(&self) {
+        self.state.hung_up.notify_waiters();
+        self.state.hung_up.notify_one();
     }
 
     /// How many requests it has received.
@@ -109,6 +121,14 @@ async fn serve(state: Arc<State>, stream: TcpStream) {
     if matches!(behaviour, Behaviour::Echo | Behaviour::Status(_)) {
         let service = service_fn(|request| answer(Arc::clone(&state), request));
         let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    } else if behaviour == Behaviour::Parrot {
+        let service = service_fn(|request: Request<Incoming>| {
+            state.asked.fetch_add(1, Ordering::SeqCst);
+            async move { Ok::<_, Infallible>(Response::new(request.into_body())) }
+        });
+        let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    } else if let Behaviour::Script(script) = behaviour {
+        let _ = recite(&state, script, stream).await;
     } else {
         let _ = misbehave(&state, behaviour, stream).await;
     }
@@ -125,6 +145,26 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
     let status = if let Behaviour::Status(status) = behaviour { status } else { 200 };
     let response = Response::builder().status(status).header("x-served-by", &state.name);
     Ok(response.header("connection", "x-private").header("x-private", "1").body(Full::from(answer)).unwrap())
+}
+
+async fn recite(state: &State, script: &[&[u8]], mut stream: TcpStream) -> std::io::Result<()> {
+    let mut request = [0; 4_096];
+    for answer in script {
+        if stream.read(&mut request).await? == 0 {
+            return Ok(());
+        }
+        state.asked.fetch_add(1, Ordering::SeqCst);
+        stream.write_all(answer).await?;
+    }
+    tokio::select! {
+        read = stream.read(&mut request) => {
+            if read? > 0 {
+                state.asked.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+        () = state.hung_up.notified() => {}
+    }
+    Ok(())
 }
 
 async fn misbehave(state: &State, behaviour: Behaviour, mut stream: TcpStream) -> std::io::Result<()> {
