@@ -227,11 +227,8 @@ impl Connection {
     ) -> Poll<Result<Answer, ExchangeError>> {
         let mut is_silent = true;
         loop {
-            let had_read = match ready!(self.poll_fill(cx)) {
-                Ok(read) => read,
-                Err(_) => 0,
-            };
-            if had_read == 0 {
+            // A reset is an end like any other.
+            if ready!(self.poll_fill(cx)).unwrap_or_default() == 0 {
                 let closed = is_silent && self.input.is_empty();
                 return Poll::Ready(Err(if closed { ExchangeError::Closed } else { ExchangeError::Broken }));
             }

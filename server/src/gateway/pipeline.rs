@@ -27,7 +27,11 @@ pub async fn handle(
     let (parts, body) = request.into_parts();
     let id = worker.request_ids.of(&parts.headers);
     let mut response = match find(&worker, parts.uri.path()) {
-        Err(refusal) => {
+        Err(reason) => {
+            let refusal = match reason {
+                NoRoute::Ambiguous => answer::ambiguous_path(),
+                NoRoute::Unknown => answer::not_found(),
+            };
             worker.shard.unmatched.add();
             unmatched(&worker, &peer, &parts, &id, refusal.status());
             refusal
@@ -56,10 +60,16 @@ pub async fn handle(
     response
 }
 
+/// Why no route answers a path.
+enum NoRoute {
+    Ambiguous,
+    Unknown,
+}
+
 /// The route that answers a path, and the length of its prefix there.
-fn find(worker: &Worker, path: &str) -> Result<(usize, usize), Response<ResponseBody>> {
-    let canonical = path::canonical(path).map_err(|path::Ambiguous| answer::ambiguous_path())?;
-    let (route, prefix) = worker.plan.router.find(&canonical).ok_or_else(answer::not_found)?;
+fn find(worker: &Worker, path: &str) -> Result<(usize, usize), NoRoute> {
+    let canonical = path::canonical(path).map_err(|path::Ambiguous| NoRoute::Ambiguous)?;
+    let (route, prefix) = worker.plan.router.find(&canonical).ok_or(NoRoute::Unknown)?;
     Ok(match canonical {
         Cow::Borrowed(_) => (route, prefix),
         Cow::Owned(_) => (route, path::written_length(path, prefix)),

@@ -94,10 +94,8 @@ fn parse(head: &Bytes, method: &Method) -> Result<Head, Malformed> {
         if is_hop_by_hop(&name) {
             if name == header::CONNECTION {
                 connection.read(value);
-            } else if name == header::TRANSFER_ENCODING {
-                if coding.replace(*value).is_some() {
-                    return Err(Malformed);
-                }
+            } else if name == header::TRANSFER_ENCODING && coding.replace(*value).is_some() {
+                return Err(Malformed);
             }
             continue;
         }
