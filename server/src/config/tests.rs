@@ -43,11 +43,109 @@ fn a_route_without_limits_gets_the_default_ones_and_an_empty_list_gets_none() {
 }
 
 #[test]
-fn syntax_errors_name_file_and_line() {
-    let error = errors("[console]\nlisten = 5");
-    assert!(error.contains("test.toml") && error.contains("line 2"), "{error}");
-    let error = errors("[gateway]\nlissten = \"127.0.0.1:1\"");
-    assert!(error.contains("lissten") && error.contains("trusted_proxies"), "{error}");
+fn what_is_no_toml_is_told_by_line_and_never_repeated() {
+    let error = errors("[console]\nlisten = 127.0.0.1:0\npassword = hunter2\n\n[gateway]\nworkers 2");
+    for part in ["test.toml: 3 things", "line 2: is no TOML", "line 3: is no TOML", "line 6: is no TOML"] {
+        assert!(error.contains(part), "{part:?} is missing in:\n{error}");
+    }
+    assert!(!error.contains("hunter2"), "{error}");
+    let error = errors("[console]\nlisten = \"127.0.0.1:0\"\nlisten = \"127.0.0.1:0\"");
+    assert!(error.contains("line 3: is no TOML: duplicate key"), "{error}");
+}
+
+#[test]
+fn values_of_the_wrong_type_are_told_all_at_once_with_line_and_what_is_allowed() {
+    let error = errors(
+        r#"[console]
+listen = 8000
+[gateway]
+workers = "four"
+max_keys = 1.5
+trusted_proxies = "10.0.0.0/8"
+[telemetry]
+log = "jsn"
+prometheus = true
+[storage]
+path = ["a"]
+[sample]
+legacy = "127.0.0.1:1"
+[upstreams.search]
+targets = "http://user:hunter2@h"
+timeout = 30
+connect_timeout = "soon"
+breaker = { open_for = "2days", successes_to_close = -1 }
+[upstreams.other]
+targets = [80, "http://h"]
+breaker = 5
+[rollouts.r]
+legacy = "search"
+candidate = 7
+percent = "10%"
+stages = [10, 200]
+[[routes]]
+path = "/search"
+upstream = ["search"]
+limits = ["0/minute", 5]
+[[routes]]
+path = 1
+rollout = "r"
+rewrite = 1979-05-27
+"#,
+    );
+    for part in [
+        "line 2: console.listen: 8000 is not an address to listen on; write IP:PORT",
+        "line 4: gateway.workers: \"four\" is not a whole number; allowed: 0 (one per core) to 256",
+        "line 5: gateway.max_keys: 1.5 is not a whole number; allowed: 1,000 to 50,000,000",
+        "line 6: gateway.trusted_proxies: \"10.0.0.0/8\" is not a list; write [...] with each item a network",
+        "line 8: telemetry.log: \"jsn\" is not a log format; write \"json\", \"pretty\" or \"off\"",
+        "line 9: telemetry.prometheus: true is not an address",
+        "line 11: storage.path: a list is not the name of a file",
+        "line 12: sample.candidate: is missing; it is an address to listen on",
+        "line 15: upstreams.search.targets: this is not a list",
+        "line 16: upstreams.search.timeout: 30 is not a duration; write it with a unit, such as \"30s\" (allowed 1ms to 1day)",
+        "line 17: upstreams.search.connect_timeout: \"soon\" is not a duration",
+        "line 18: upstreams.search.breaker.open_for: \"2days\" is out of range; write it with a unit",
+        "line 18: upstreams.search.breaker.successes_to_close: -1 is out of range; allowed: 1 to",
+        "line 20: upstreams.other.targets[0]: 80 is not a text; write http://HOST:PORT",
+        "line 21: upstreams.other.breaker: 5 is not a table",
+        "line 24: rollouts.r.candidate: 7 is not a text; write the name of an upstream",
+        "line 25: rollouts.r.percent: \"10%\" is not a share; write a number of percent, 0 to 100",
+        "line 26: rollouts.r.stages[1]: 200 is out of range",
+        "line 29: routes[0] (\"/search\").upstream: a list is not a text",
+        "line 30: routes[0] (\"/search\").limits[0]: \"0/minute\" is no limit: a limit of 0 would reject everything",
+        "line 30: routes[0] (\"/search\").limits[1]: 5 is not a limit; write REQUESTS/WINDOW",
+        "line 32: routes[1].path: 1 is not a text",
+        "line 34: routes[1].rewrite: 1979-05-27 is not a text",
+    ] {
+        assert!(error.contains(part), "{part:?} is missing in:\n{error}");
+    }
+    // And nothing that only follows from these.
+    assert!(error.contains("23 things are wrong"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn an_unknown_key_is_told_with_its_line_and_the_nearest_known_one() {
+    let error = errors("[gateway]\nlissten = \"127.0.0.1:1\"\n[upstream.a]\n[telemetry]\nzzz = 1");
+    for part in [
+        "line 2: gateway.lissten: is no key; did you mean listen? known: listen, workers, trusted_proxies",
+        "line 3: upstream: is no key; did you mean upstreams? known: console",
+        "line 5: telemetry.zzz: is no key; known: prometheus, log",
+    ] {
+        assert!(error.contains(part), "{part:?} is missing in:\n{error}");
+    }
+}
+
+#[test]
+fn tables_of_the_wrong_shape_are_told_how_to_write() {
+    let error = errors("gateway = 8080\nupstreams = []\n[routes]\npath = \"/\"");
+    for part in [
+        "line 1: gateway: 8080 is not a table; write [gateway]",
+        "line 2: upstreams: a list is not a table of tables; write [upstreams.NAME]",
+        "line 3: routes: a table is not a list of tables; write [[routes]]",
+    ] {
+        assert!(error.contains(part), "{part:?} is missing in:\n{error}");
+    }
 }
 
 #[test]
@@ -74,15 +172,15 @@ fn every_problem_is_told_at_once_with_its_key_and_what_is_allowed() {
     "#,
     );
     for part in [
-        "console.listen: 0.0.0.0:8000 is outside loopback",
-        "gateway.workers: 1000 is too many: 0 (one per core) to 256",
+        "line 3: console.listen: 0.0.0.0:8000 is outside loopback",
+        "line 5: gateway.workers: 1000 is out of range; allowed: 0 (one per core) to 256",
         "upstreams.search.targets[0]: is no http address",
         "upstreams.search.targets[1]: must not hold a user name or password",
-        "upstreams.search.timeout: 0s is outside 1ms to 1day",
-        "upstreams.search.breaker.consecutive_failures: 0 is outside 1 to 16383",
+        "line 8: upstreams.search.timeout: \"0s\" is out of range; write it with a unit, such as \"30s\"",
+        "upstreams.search.breaker.consecutive_failures: 0 is out of range; allowed: 1 to 16383",
         "rollouts.r.legacy: no upstream is named \"serch\"; known: \"search\"",
         "rollouts.r.stages: must rise",
-        "rollouts.r.target_success: 1.5 is outside",
+        "rollouts.r.target_success: 1.5 is out of range; write a number above 0, at most 1",
         "routes[0] (\"search\").path: must begin with /",
         "routes[0] (\"search\").upstream: no upstream is named \"sarch\"",
         "routes[0] (\"search\").key: \"cookie\" is unknown: client, org, header:NAME or global",
