@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{Query, State};
 use axum::response::Response;
 use rad_model::frame::SUBPROTOCOL;
 use rad_model::metrics::WebSocketMetrics;
@@ -16,6 +16,7 @@ use tungstenite::error::ProtocolError;
 
 use super::Console;
 use super::error::ApiError;
+use super::take::Asked;
 use crate::telemetry::journal::{Journal, Position};
 
 /// Clients have little to say.
@@ -93,7 +94,7 @@ impl SocketCounters {
 
 pub async fn upgrade(
     State(console): State<Arc<Console>>,
-    Query(from): Query<Resumption>,
+    Asked(from): Asked<Resumption>,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     let upgrade = upgrade.map_err(|_| ApiError::bad_request("/ws answers WebSocket clients only"))?;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod api;
+mod api_errors;
 mod breaking;
 mod faults;
 mod live;
@@ -11,4 +12,6 @@ mod logs;
 mod process;
 mod proxying;
 mod rollouts;
+mod scrape;
+mod site;
 mod support;
