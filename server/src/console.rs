@@ -103,7 +103,8 @@ fn router(console: Arc<Console>) -> Router {
         .into_iter()
         .fold(Router::new(), |api, (path, allowed, methods)| api.route(path, only(allowed, methods)))
         .fallback(missing)
-        .layer(DefaultBodyLimit::max(take::MAX_BODY));
+        .layer(DefaultBodyLimit::max(take::MAX_BODY))
+        .layer(header_layer(header::CACHE_CONTROL, "no-store"));
     let nothing_sniffs = header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     let nobody_frames = header_layer(header::X_FRAME_OPTIONS, "DENY");
     let no_referrer = header_layer(header::REFERRER_POLICY, "same-origin");

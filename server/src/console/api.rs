@@ -19,7 +19,6 @@ use super::socket::Resumption;
 use super::take::{Asked, Body, Name};
 use crate::gateway::CallError;
 use crate::rollout::{Changed, Rollout};
-use crate::telemetry::prometheus::CONTENT_TYPE;
 
 type Shared = State<Arc<Console>>;
 /// A reason longer than this is cut off: it is shown in a feed.
@@ -54,12 +53,13 @@ pub async fn reset_metrics(State(console): Shared) -> Json<Value> {
     Json(json!({"since_ms": since_ms}))
 }
 
-pub async fn prometheus(State(console): Shared) -> Result<impl IntoResponse, ApiError> {
-    let text = console
+pub async fn prometheus(State(console): Shared, headers: HeaderMap) -> Result<impl IntoResponse, ApiError> {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let (kind, text) = console
         .exporter
-        .text()
+        .scrape(accept)
         .map_err(|_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written"))?;
-    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text))
+    Ok(([(header::CONTENT_TYPE, kind)], text))
 }
 
 pub async fn breakers(State(console): Shared) -> Json<Vec<BreakerMetrics>> {

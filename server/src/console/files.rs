@@ -195,22 +195,29 @@ impl Kept {
             return;
         }
         let kept = Arc::clone(kept);
-        tokio::task::spawn_blocking(move || {
-            if let Ok(best) = brotli(&kept.plain, BEST) {
+        tokio::spawn(async move {
+            if let Ok(best) = off_thread(&kept, |plain| brotli(plain, BEST)).await {
                 let _ = kept.best.set(best);
             }
         });
     }
 }
 
-/// Compresses where it holds up nobody.
+/// Compresses where it holds up nobody. On a thread of its own, not on one of a pool: its memory, many times
+/// the file, goes back to the system when it ends.
 async fn off_thread(kept: &Arc<Kept>, make: fn(&[u8]) -> io::Result<Bytes>) -> io::Result<Bytes> {
     let plain = kept.plain.clone();
-    tokio::task::spawn_blocking(move || make(&plain)).await.map_err(io::Error::other)?
+    let (done, made) = tokio::sync::oneshot::channel();
+    let compress = move || drop(done.send(make(&plain)));
+    std::thread::Builder::new().name("compress".to_owned()).spawn(compress)?;
+    made.await.map_err(io::Error::other)?
 }
 
 fn brotli(plain: &[u8], quality: i32) -> io::Result<Bytes> {
-    let parameters = BrotliEncoderParams { quality, size_hint: plain.len(), ..Default::default() };
+    // A window larger than the file takes memory and finds nothing more.
+    let window = (16..22).find(|bits| plain.len() < (1 << bits) - 16).unwrap_or(22);
+    let parameters =
+        BrotliEncoderParams { quality, lgwin: window, size_hint: plain.len(), ..Default::default() };
     let mut made = Vec::new();
     brotli::BrotliCompress(&mut &*plain, &mut made, &parameters)?;
     made.shrink_to_fit();
