@@ -1,11 +1,12 @@
 //! What an operator writes, checked.
 //!
 //! [`tree`] is the text as values that know their line; [`file`] takes its keys out of that, each by its
-//! kind ([`read`]); [`check`] turns them into a [`Settings`] that the rest of the program can rely on. None
+//! kind ([`read`]) after profile and environment have been laid over it ([`overlay`]); [`check`] turns them into a [`Settings`] that the rest of the program can rely on. None
 //! of them stops at the first error: everything that is wrong is said at once.
 
 mod check;
 mod file;
+mod overlay;
 mod read;
 mod tree;
 
@@ -19,6 +20,7 @@ use rad_model::{Quota, Share};
 use rad_resilience::BreakerSettings;
 
 pub use file::LogFormat;
+pub use overlay::{Overlay, Profile};
 
 /// The configuration of a first run.
 pub const SHIPPED: &str = include_str!("../rad-monitor.toml");
@@ -179,20 +181,21 @@ impl Settings {
     ///
     /// # Errors
     /// Says which file, line or key, what is wrong and what is allowed.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+    pub fn load(path: &Path, overlay: &Overlay) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-        Self::parse(&text, &path.display().to_string())
+        Self::parse(&text, &path.display().to_string(), overlay)
     }
 
     /// Checks a text; `origin` names it in errors.
     ///
     /// # Errors
     /// As [`Settings::load`].
-    pub fn parse(text: &str, origin: &str) -> Result<Self, ConfigError> {
+    pub fn parse(text: &str, origin: &str, overlay: &Overlay) -> Result<Self, ConfigError> {
         let invalid = |problems| ConfigError::Invalid { origin: origin.to_owned(), problems };
-        let entries = tree::parse(text).map_err(invalid)?;
+        let mut entries = tree::parse(text).map_err(invalid)?;
         let mut problems = read::Problems::default();
+        overlay.apply(&mut entries, &mut problems);
         let settings = check::check(file::File::read(entries, &mut problems), &mut problems);
         match problems.into_sorted() {
             none if none.is_empty() => Ok(settings),

@@ -317,7 +317,10 @@ impl<'p> Table<'p> {
     }
 
     fn read<T>(&mut self, key: String, node: &Node, kind: &Kind<T>) -> Option<T> {
-        self.problems.stands(&key, &node.origin);
+        // An item of a list from the environment has no line of its own.
+        if node.origin != Origin::File {
+            self.problems.stands(&key, &node.origin);
+        }
         kind.read(&node.value).map_err(|wrong| self.problems.add(key, wrong)).ok()
     }
 

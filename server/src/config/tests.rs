@@ -1,12 +1,21 @@
-use super::{Action, KeySource, SHIPPED, Settings};
+use super::{Action, ConfigError, KeySource, Overlay, Profile, SHIPPED, Settings};
+
+fn parse(text: &str) -> Result<Settings, ConfigError> {
+    Settings::parse(text, "test.toml", &Overlay::default())
+}
+
+fn over(profile: Option<Profile>, variables: &[(&str, &str)]) -> Overlay {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    Overlay { profile, variables: variables.iter().map(owned).collect() }
+}
 
 fn errors(text: &str) -> String {
-    Settings::parse(text, "test.toml").expect_err("an error").to_string()
+    parse(text).expect_err("an error").to_string()
 }
 
 #[test]
 fn the_shipped_configuration_is_valid() {
-    let settings = Settings::parse(SHIPPED, "shipped").unwrap();
+    let settings = parse(SHIPPED).unwrap();
     assert_eq!(settings.rollouts[0].share.percent(), 10.0);
     assert_eq!(settings.routes[0].action, Action::Rollout(0));
     assert!(settings.gateway.workers >= 1);
@@ -14,7 +23,7 @@ fn the_shipped_configuration_is_valid() {
 
 #[test]
 fn an_empty_file_is_a_gateway_without_routes_of_its_own() {
-    let settings = Settings::parse("", "empty").unwrap();
+    let settings = parse("").unwrap();
     assert_eq!(settings.routes.len(), 1);
     assert_eq!(settings.routes[0].path, "/api/test-rate-limit");
     assert!(settings.sample.is_none());
@@ -34,7 +43,7 @@ fn a_route_without_limits_gets_the_default_ones_and_an_empty_list_gets_none() {
         limits = []
         key = "header:X-Tenant"
     "#;
-    let settings = Settings::parse(text, "test").unwrap();
+    let settings = parse(text).unwrap();
     let limits: Vec<_> = settings.routes[0].limits.iter().map(ToString::to_string).collect();
     assert_eq!(limits, ["200/minute", "1000/hour"]);
     assert!(settings.routes[1].limits.is_empty());
@@ -204,4 +213,72 @@ fn impossible_limits_and_durations_say_what_is_allowed() {
     assert!(error.contains("at most 4"), "{error}");
     let error = errors("[upstreams.a]\ntargets = [\"http://h\"]\ntimeout = \"soon\"");
     assert!(error.contains("line 3") && error.contains("\"30s\""), "{error}");
+}
+
+const WITH_PROFILES: &str = r#"
+[gateway]
+workers = 2
+max_keys = 5000
+[upstreams.search-next]
+targets = ["http://h:1"]
+[[routes]]
+path = "/"
+upstream = "search-next"
+[profile.production]
+gateway.workers = 8
+upstreams.search-next.targets = ["http://a:1", "http://b:1"]
+[profile.staging.gateway]
+workers = "many"
+"#;
+
+#[test]
+fn a_profile_lies_over_the_file_and_the_environment_over_both() {
+    let read = |overlay| Settings::parse(WITH_PROFILES, "test.toml", &overlay);
+    let base = read(over(None, &[])).unwrap();
+    assert_eq!((base.gateway.workers, base.upstreams[0].targets.len()), (2, 1));
+    let production = read(over(Some(Profile::Production), &[])).unwrap();
+    assert_eq!((production.gateway.workers, production.upstreams[0].targets.len()), (8, 2));
+    assert_eq!(production.gateway.max_keys, 5_000);
+    // A profile that the file does not have changes nothing.
+    assert_eq!(read(over(Some(Profile::Development), &[])).unwrap().gateway.workers, 2);
+    let variables = [
+        ("RAD_GATEWAY__WORKERS", "3"),
+        ("RAD_CONSOLE__LISTEN", "127.0.0.1:9000"),
+        ("RAD_UPSTREAMS__SEARCH_NEXT__TIMEOUT", "7s"),
+        ("RAD_ROUTES__0__LIMITS", "[\"5/minute\"]"),
+        ("RAD_GATEWAY__TRUSTED_PROXIES", "[\"10.0.0.0/8\"]"),
+        ("RAD_SECRET_SOMETHING__ELSE", "hunter2"),
+        ("RAD_MONITOR", "of no concern"),
+    ];
+    let changed = read(over(Some(Profile::Production), &variables)).unwrap();
+    assert_eq!((changed.gateway.workers, changed.console.port()), (3, 9000));
+    assert_eq!(changed.upstreams[0].timeout.as_secs(), 7);
+    assert_eq!(changed.routes[0].limits[0].to_string(), "5/minute");
+    assert_eq!(changed.gateway.trusted_proxies.len(), 1);
+}
+
+#[test]
+fn what_is_wrong_in_a_profile_or_the_environment_is_told_by_line_or_variable() {
+    let variables = [
+        ("RAD_CONSOLE__LISTEN", "nowhere"),
+        ("RAD_CONSOL__LISTEN", "127.0.0.1:1"),
+        ("RAD_ROUTES__7__PATH", "/"),
+        ("RAD_GATEWAY__TRUSTED_PROXIES", "[\"x\"]"),
+        ("RAD_UPSTREAMS__SEARCH_NEXT__TARGETS", "http://user:hunter2@h"),
+    ];
+    let overlay = over(Some(Profile::Staging), &variables);
+    let text = WITH_PROFILES.to_owned() + "[profile.prodution]\n";
+    let error = Settings::parse(&text, "test.toml", &overlay).unwrap_err().to_string();
+    for part in [
+        "line 14: gateway.workers: \"many\" is not a whole number",
+        "line 15: profile.prodution: is no profile; did you mean production? known: development, staging, production",
+        "RAD_CONSOLE__LISTEN: console.listen: \"nowhere\" is not an address to listen on",
+        "RAD_CONSOL__LISTEN: consol: is no key; did you mean console?",
+        "RAD_ROUTES__7__PATH: leads to no key; write RAD_TABLE__KEY",
+        "RAD_GATEWAY__TRUSTED_PROXIES: gateway.trusted_proxies[0]: \"x\" is not a network",
+        "RAD_UPSTREAMS__SEARCH_NEXT__TARGETS: upstreams.search-next.targets: this is not a list",
+    ] {
+        assert!(error.contains(part), "{part:?} is missing in:\n{error}");
+    }
+    assert!(!error.contains("hunter2"), "{error}");
 }

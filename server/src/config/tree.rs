@@ -109,7 +109,7 @@ fn entries(table: DeTable<'_>, line: &dyn Fn(usize) -> Origin) -> Entries {
         .collect()
 }
 
-fn value_of(value: DeValue<'_>, line: &dyn Fn(usize) -> Origin) -> Value {
+pub(super) fn value_of(value: DeValue<'_>, line: &dyn Fn(usize) -> Origin) -> Value {
     let node = |value: Spanned<DeValue<'_>>| {
         let origin = line(value.span().start);
         Node { value: value_of(value.into_inner(), line), origin }
