@@ -17,7 +17,7 @@ use axum::body::Body;
 use axum::http::{Extensions, HeaderMap, HeaderValue, Response, StatusCode, Version, header};
 use brotli::enc::BrotliEncoderParams;
 use bytes::Bytes;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 /// Names do not change with content: the browser asks each time, and is told if nothing changed.
 pub const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
@@ -36,6 +36,8 @@ const COMPRESSES: bool = !cfg!(debug_assertions);
 pub struct Files {
     root: PathBuf,
     kept: RwLock<HashMap<PathBuf, Arc<Kept>>>,
+    /// Held while the best is made of a file: each takes tens of megabytes.
+    turn: Arc<Mutex<()>>,
 }
 
 /// What tells whether a file on disk is still the one that was read.
@@ -68,7 +70,7 @@ enum Encoding {
 impl Files {
     #[must_use]
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), kept: RwLock::default() }
+        Self { root: root.to_owned(), kept: RwLock::default(), turn: Arc::default() }
     }
 
     /// The answer to a request for a file; none if there is no such file, or none that is worth keeping.
@@ -78,10 +80,11 @@ impl Files {
         let kept = self.current(path, kind.as_ref()).await.ok()??;
         if let Some(held) = headers.get(header::IF_NONE_MATCH).and_then(|tags| kept.held(tags.to_str().ok()?))
         {
-            return Some(kept.response(StatusCode::NOT_MODIFIED, &held).body(Body::empty()).ok()?);
+            return kept.response(StatusCode::NOT_MODIFIED, &held).body(Body::empty()).ok();
         }
         let encoding = if COMPRESSES { accepted(headers) } else { Encoding::Identity };
-        let (body, suffix) = Kept::body(&kept, encoding).await.unwrap_or((kept.plain.clone(), ""));
+        let (body, suffix) =
+            Kept::body(&kept, encoding, &self.turn).await.unwrap_or((kept.plain.clone(), ""));
         let tag = format!("\"{}{suffix}\"", kept.hash);
         let mut response = kept
             .response(StatusCode::OK, &tag)
@@ -170,7 +173,11 @@ impl Kept {
     }
 
     /// The content in an encoding, with what that adds to its tag.
-    async fn body(kept: &Arc<Self>, encoding: Encoding) -> Option<(Bytes, &'static str)> {
+    async fn body(
+        kept: &Arc<Self>,
+        encoding: Encoding,
+        turn: &Arc<Mutex<()>>,
+    ) -> Option<(Bytes, &'static str)> {
         match encoding {
             Encoding::Identity => Some((kept.plain.clone(), "")),
             Encoding::Gzip => {
@@ -183,19 +190,20 @@ impl Kept {
                 }
                 let made = kept.quick.get_or_try_init(|| off_thread(kept, |plain| brotli(plain, QUICK)));
                 let made = made.await.ok()?.clone();
-                Self::improve(kept);
+                Self::improve(kept, turn);
                 Some((made, QUICK_BROTLI))
             }
         }
     }
 
     /// Begins to make the smallest, once.
-    fn improve(kept: &Arc<Self>) {
+    fn improve(kept: &Arc<Self>, turn: &Arc<Mutex<()>>) {
         if kept.is_improved.swap(true, Ordering::Relaxed) {
             return;
         }
-        let kept = Arc::clone(kept);
+        let (kept, turn) = (Arc::clone(kept), Arc::clone(turn));
         tokio::spawn(async move {
+            let _turn = turn.lock().await;
             if let Ok(best) = off_thread(&kept, |plain| brotli(plain, BEST)).await {
                 let _ = kept.best.set(best);
             }
