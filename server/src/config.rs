@@ -1,12 +1,15 @@
 //! What an operator writes, checked.
 //!
-//! [`file`] is the text as it stands in the file; [`check`] turns it into a [`Settings`] that the rest of
-//! the program can rely on, or says everything that is wrong with it at once.
+//! [`tree`] is the text as values that know their line; [`file`] takes its keys out of that, each by its
+//! kind ([`read`]) after profile and environment have been laid over it ([`overlay`]); [`check`] turns them into a [`Settings`] that the rest of the program can rely on. None
+//! of them stops at the first error: everything that is wrong is said at once.
 
 mod check;
 mod file;
+mod overlay;
+mod read;
+mod tree;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,6 +20,7 @@ use rad_model::{Quota, Share};
 use rad_resilience::BreakerSettings;
 
 pub use file::LogFormat;
+pub use overlay::{Overlay, Profile};
 
 /// The configuration of a first run.
 pub const SHIPPED: &str = include_str!("../rad-monitor.toml");
@@ -141,8 +145,6 @@ impl fmt::Display for KeySource {
 pub enum ConfigError {
     #[error("{}: cannot be read: {source}", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("{origin}: {}", .source.to_string().trim_end())]
-    Syntax { origin: String, source: Box<toml::de::Error> },
     #[error("{origin}: {} wrong:\n{}", count(problems.len()), list(problems))]
     Invalid { origin: String, problems: Vec<Problem> },
 }
@@ -150,8 +152,20 @@ pub enum ConfigError {
 /// Something wrong with a key.
 #[derive(Debug)]
 pub struct Problem {
-    pub key: String,
-    pub wrong: String,
+    origin: tree::Origin,
+    /// Empty where it is a line that cannot be read.
+    key: String,
+    wrong: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.origin, self.key)?;
+        if !self.key.is_empty() {
+            f.write_str(": ")?;
+        }
+        f.write_str(&self.wrong)
+    }
 }
 
 fn count(problems: usize) -> String {
@@ -159,11 +173,7 @@ fn count(problems: usize) -> String {
 }
 
 fn list(problems: &[Problem]) -> String {
-    problems
-        .iter()
-        .map(|problem| format!("  {}: {}", problem.key, problem.wrong))
-        .collect::<Vec<_>>()
-        .join("\n")
+    problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n")
 }
 
 impl Settings {
@@ -171,29 +181,27 @@ impl Settings {
     ///
     /// # Errors
     /// Says which file, line or key, what is wrong and what is allowed.
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+    pub fn load(path: &Path, overlay: &Overlay) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-        Self::parse(&text, &path.display().to_string())
+        Self::parse(&text, &path.display().to_string(), overlay)
     }
 
     /// Checks a text; `origin` names it in errors.
     ///
     /// # Errors
     /// As [`Settings::load`].
-    pub fn parse(text: &str, origin: &str) -> Result<Self, ConfigError> {
-        let file: file::File = toml::from_str(text)
-            .map_err(|source| ConfigError::Syntax { origin: origin.to_owned(), source: Box::new(source) })?;
-        check::check(file).map_err(|problems| ConfigError::Invalid { origin: origin.to_owned(), problems })
+    pub fn parse(text: &str, origin: &str, overlay: &Overlay) -> Result<Self, ConfigError> {
+        let invalid = |problems| ConfigError::Invalid { origin: origin.to_owned(), problems };
+        let mut entries = tree::parse(text).map_err(invalid)?;
+        let mut problems = read::Problems::default();
+        overlay.apply(&mut entries, &mut problems);
+        let settings = check::check(file::File::read(entries, &mut problems), &mut problems);
+        match problems.into_sorted() {
+            none if none.is_empty() => Ok(settings),
+            problems => Err(invalid(problems)),
+        }
     }
-}
-
-/// The names of a table, for messages that say what is allowed.
-fn names<T>(table: &BTreeMap<String, T>) -> String {
-    if table.is_empty() {
-        return "none is configured".to_owned();
-    }
-    table.keys().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

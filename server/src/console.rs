@@ -2,16 +2,20 @@
 
 mod api;
 mod error;
+mod files;
 mod lab;
 mod origin;
 mod pages;
+mod request_id;
 mod site;
 mod socket;
+mod take;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::{DefaultBodyLimit, OriginalUri};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::from_fn;
 use axum::routing::{any, get, patch, post};
@@ -20,8 +24,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use self::error::only;
 use crate::gateway::{Caller, Plan};
 use crate::sample::Lab;
 use crate::storage::Storage;
@@ -77,21 +83,28 @@ pub async fn serve(console: Arc<Console>, listener: TcpListener) -> std::io::Res
 }
 
 fn router(console: Arc<Console>) -> Router {
-    let api = Router::new()
-        .route("/metrics", get(api::metrics))
-        .route("/metrics/reset", post(api::reset_metrics))
-        .route("/monitoring/metrics", get(api::prometheus))
-        .route("/test-rate-limit", get(api::test_rate_limit))
-        .route("/fetch-kibana-data", post(api::fetch_kibana_data))
-        .route("/breakers", get(api::breakers))
-        .route("/rollouts", get(api::rollouts))
-        .route("/rollouts/{name}", get(api::rollout).post(api::change_rollout))
-        .route("/rollouts/{name}/rollback", post(api::roll_back))
-        .route("/lab", get(lab::state))
-        .route("/lab/traffic", patch(lab::traffic))
-        .route("/lab/{upstream}", patch(lab::turn))
-        .fallback(any(error::no_such_endpoint))
-        .method_not_allowed_fallback(error::method_not_allowed);
+    let api = [
+        ("/metrics", "GET, HEAD", get(api::metrics)),
+        ("/metrics/reset", "POST", post(api::reset_metrics)),
+        ("/monitoring/metrics", "GET, HEAD", get(api::prometheus)),
+        ("/test-rate-limit", "GET, HEAD", get(api::test_rate_limit)),
+        ("/fetch-kibana-data", "POST", post(api::fetch_kibana_data)),
+        ("/breakers", "GET, HEAD", get(api::breakers)),
+        ("/rollouts", "GET, HEAD", get(api::rollouts)),
+        ("/rollouts/{name}", "GET, HEAD, POST", get(api::rollout).post(api::change_rollout)),
+        ("/rollouts/{name}/rollback", "POST", post(api::roll_back)),
+        ("/lab", "GET, HEAD", get(lab::state)),
+        ("/lab/traffic", "PATCH", patch(lab::traffic)),
+        ("/lab/{upstream}", "PATCH", patch(lab::turn)),
+    ];
+    let paths = api.each_ref().map(|(path, ..)| *path);
+    let missing = move |OriginalUri(uri): OriginalUri| async move { error::no_such_endpoint(&uri, &paths) };
+    let api = api
+        .into_iter()
+        .fold(Router::new(), |api, (path, allowed, methods)| api.route(path, only(allowed, methods)))
+        .fallback(missing)
+        .layer(DefaultBodyLimit::max(take::MAX_BODY))
+        .layer(header_layer(header::CACHE_CONTROL, "no-store"));
     let nothing_sniffs = header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     let nobody_frames = header_layer(header::X_FRAME_OPTIONS, "DENY");
     let no_referrer = header_layer(header::REFERRER_POLICY, "same-origin");
@@ -100,11 +113,13 @@ fn router(console: Arc<Console>) -> Router {
         "frame-ancestors 'none'; base-uri 'self'; object-src 'none'",
     );
     Router::new()
-        .route("/health", get(api::health))
+        .route("/health", only("GET, HEAD", get(api::health)))
         .nest("/api", api)
+        // What is nested does not answer this one.
+        .route("/api/", any(missing))
         .route("/ws", any(socket::upgrade))
         .merge(pages::router(&console))
-        .layer(CompressionLayer::new())
+        .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(files::is_no_file)))
         .layer(from_fn(origin::guard))
         // A page that cannot be drawn is one failed answer, not a closed connection.
         .layer(CatchPanicLayer::custom(error::panicked))
@@ -112,6 +127,7 @@ fn router(console: Arc<Console>) -> Router {
         .layer(nobody_frames)
         .layer(no_referrer)
         .layer(frames)
+        .layer(from_fn(request_id::carry))
         .with_state(console)
 }
 

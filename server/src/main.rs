@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use config::{ConfigError, SHIPPED, Settings};
+use config::{ConfigError, Overlay, Profile, SHIPPED, Settings};
 
 /// A request allocates a few dozen times, always on the thread that frees again: what this allocator is
 /// made for.
@@ -46,16 +46,20 @@ struct Source {
     /// comes with the program.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The [profile.NAME] of the configuration that lies over the rest of it.
+    #[arg(long, value_name = "NAME", env = "RAD_PROFILE")]
+    profile: Option<Profile>,
 }
 
 const DEFAULT_FILE: &str = "rad-monitor.toml";
 
 impl Source {
     fn load(&self) -> Result<Settings, ConfigError> {
+        let overlay = Overlay::from_environment(self.profile);
         match &self.config {
-            Some(path) => Settings::load(path),
-            None if Path::new(DEFAULT_FILE).exists() => Settings::load(Path::new(DEFAULT_FILE)),
-            None => Settings::parse(SHIPPED, "the configuration that comes with the program"),
+            Some(path) => Settings::load(path, &overlay),
+            None if Path::new(DEFAULT_FILE).exists() => Settings::load(Path::new(DEFAULT_FILE), &overlay),
+            None => Settings::parse(SHIPPED, "the configuration that comes with the program", &overlay),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::{HeaderMap, StatusCode, header};
 use rad_model::{Bye, EventKind};
 use rad_resilience::SystemClock;
 use tokio::net::TcpListener;
@@ -18,7 +19,7 @@ use crate::sample::{self, Lab, Traffic};
 use crate::storage::{Storage, StorageError};
 use crate::telemetry::journal::Journal;
 use crate::telemetry::log::{Level, Line, Log, Value};
-use crate::telemetry::prometheus::{CONTENT_TYPE, Exporter};
+use crate::telemetry::prometheus::Exporter;
 use crate::telemetry::registry::Registry;
 use crate::telemetry::report::Report;
 use crate::telemetry::sampler::Sampler;
@@ -92,7 +93,8 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
     })?;
 
     let (stop, stopping) = watch::channel(false);
-    let exporter = Arc::new(Exporter::new(Arc::clone(&plan), Arc::clone(&registry), Arc::clone(&journal)));
+    let exporter =
+        Arc::new(Exporter::new(Arc::clone(&plan), Arc::clone(&registry), Arc::clone(&journal), clock));
     if let Some(listener) = prometheus_listener {
         tokio::spawn(serve_prometheus(Arc::clone(&exporter), listener));
     }
@@ -163,12 +165,10 @@ fn sample_paths(plan: &Plan) -> Vec<String> {
 }
 
 async fn serve_prometheus(exporter: Arc<Exporter>, listener: TcpListener) -> std::io::Result<()> {
-    let scrape = move || {
-        let text = exporter.text();
-        async move {
-            let text = text.map_err(|_| axum::http::StatusCode::INTERNAL_SERVER_ERROR)?;
-            Ok::<_, axum::http::StatusCode>(([(axum::http::header::CONTENT_TYPE, CONTENT_TYPE)], text))
-        }
+    let scrape = move |headers: HeaderMap| {
+        let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+        let scraped = exporter.scrape(accept).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR);
+        async move { scraped.map(|(kind, text)| ([(header::CONTENT_TYPE, kind)], text)) }
     };
     let routes = axum::Router::new().route("/metrics", axum::routing::get(scrape));
     axum::serve(listener, routes).await

@@ -1,20 +1,16 @@
 //! From what is written to what can be relied on.
 
 use std::collections::{BTreeMap, HashSet};
-use std::time::Duration;
 
 use rad_model::{Quota, Share};
-use rad_resilience::BreakerSettings;
 use rad_resilience::limiter::MAX_WINDOWS;
 
-use super::file::{self, File};
+use super::file::{self, File, MAX_WORKERS};
+use super::read::Problems;
 use super::{
-    Action, GatewaySettings, KeySource, Problem, RolloutSettings, RouteSettings, SampleSettings, Settings,
-    TargetSettings, UpstreamSettings, names,
+    Action, GatewaySettings, KeySource, RolloutSettings, RouteSettings, SampleSettings, Settings,
+    TargetSettings, UpstreamSettings,
 };
-
-const MAX_WORKERS: usize = 256;
-const MAX_DURATION: Duration = Duration::from_secs(86_400);
 
 /// The limits of a route that names none: SPEC'd defaults of the product.
 const DEFAULT_LIMITS: [&str; 2] = ["200/minute", "1000/hour"];
@@ -22,17 +18,8 @@ const DEFAULT_LIMITS: [&str; 2] = ["200/minute", "1000/hour"];
 const SEARCH_ROUTE: (&str, &str) = ("/api/fetch-kibana-data", "10/minute");
 const TEST_ROUTE: (&str, &str) = ("/api/test-rate-limit", "5/minute");
 
-#[derive(Default)]
-struct Problems(Vec<Problem>);
-
-impl Problems {
-    fn add(&mut self, key: impl Into<String>, wrong: impl Into<String>) {
-        self.0.push(Problem { key: key.into(), wrong: wrong.into() });
-    }
-}
-
-pub(super) fn check(file: File) -> Result<Settings, Vec<Problem>> {
-    let mut problems = Problems::default();
+/// Checks what one key alone does not tell. Where anything is wrong the settings are not to be used.
+pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
     let File { console, gateway, telemetry, storage, sample, upstreams, rollouts, routes } = file;
 
     if !console.listen.ip().is_loopback() {
@@ -59,53 +46,39 @@ pub(super) fn check(file: File) -> Result<Settings, Vec<Problem>> {
             format!("{} is the console's; each needs its own port", console.listen),
         );
     }
-    if gateway.workers > MAX_WORKERS {
-        problems.add(
-            "gateway.workers",
-            format!("{} is too many: 0 (one per core) to {MAX_WORKERS}", gateway.workers),
-        );
-    }
-    if !(1_000..=50_000_000).contains(&gateway.max_keys) {
-        problems.add("gateway.max_keys", format!("{} is outside 1,000 to 50,000,000", gateway.max_keys));
-    }
-    if storage.path.as_os_str().is_empty() {
-        problems.add("storage.path", "is empty: name a file, for example \"rad-monitor.db\"");
-    }
-    let sample = sample.map(|sample| check_sample(&sample, &mut problems));
+    let sample = sample.map(|sample| check_sample(&sample, problems));
     let upstream_names = upstreams.keys().cloned().enumerate().map(|(at, name)| (name, at)).collect();
     let upstreams: Vec<_> =
-        upstreams.into_iter().map(|(name, upstream)| check_upstream(name, upstream, &mut problems)).collect();
+        upstreams.into_iter().map(|(name, upstream)| check_upstream(name, upstream, problems)).collect();
     let rollout_names = rollouts.keys().cloned().enumerate().map(|(at, name)| (name, at)).collect();
     let rollouts = rollouts
         .into_iter()
-        .map(|(name, rollout)| check_rollout(name, rollout, &upstream_names, &mut problems))
+        .map(|(name, rollout)| check_rollout(name, rollout, &upstream_names, problems))
         .collect();
     let mut seen = HashSet::new();
     let mut checked = Vec::new();
-    for (at, route) in routes.into_iter().enumerate() {
-        let key = format!("routes[{at}] ({:?})", route.path);
+    for route in routes {
         if !seen.insert(normal(&route.path)) {
-            problems
-                .add(format!("{key}.path"), "is the path of an earlier route too; each path may stand once");
+            problems.add(
+                format!("{}.path", route.key),
+                "is the path of an earlier route too; each path may stand once",
+            );
         }
-        checked.push(check_route(&key, route, &upstream_names, &rollout_names, &mut problems));
+        checked.push(check_route(route, &upstream_names, &rollout_names, problems));
     }
     add_console_routes(&mut checked, &seen, &upstream_names);
 
-    if !problems.0.is_empty() {
-        return Err(problems.0);
-    }
     let workers = match gateway.workers {
-        0 => std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS),
-        workers => workers,
+        0 => std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS as usize),
+        workers => workers as usize,
     };
-    Ok(Settings {
+    Settings {
         console: console.listen,
         gateway: GatewaySettings {
             listen: gateway.listen,
             workers,
             trusted_proxies: gateway.trusted_proxies,
-            max_keys: gateway.max_keys,
+            max_keys: gateway.max_keys as usize,
         },
         prometheus: telemetry.prometheus,
         log: telemetry.log,
@@ -114,7 +87,7 @@ pub(super) fn check(file: File) -> Result<Settings, Vec<Problem>> {
         upstreams,
         rollouts,
         routes: checked,
-    })
+    }
 }
 
 fn check_sample(sample: &file::Sample, problems: &mut Problems) -> SampleSettings {
@@ -128,12 +101,6 @@ fn check_sample(sample: &file::Sample, problems: &mut Problems) -> SampleSetting
     }
     if sample.legacy == sample.candidate && sample.legacy.port() != 0 {
         problems.add("sample.candidate", "is the address of sample.legacy too; each needs its own");
-    }
-    if sample.requests_per_second > rad_model::LabState::MAX_RATE {
-        problems.add(
-            "sample.requests_per_second",
-            format!("{} is too many: 0 to {}", sample.requests_per_second, rad_model::LabState::MAX_RATE),
-        );
     }
     SampleSettings {
         legacy: sample.legacy,
@@ -152,7 +119,7 @@ fn check_name(key: &str, name: &str, problems: &mut Problems) {
 fn check_upstream(name: String, upstream: file::Upstream, problems: &mut Problems) -> UpstreamSettings {
     let key = format!("upstreams.{name}");
     check_name(&key, &name, problems);
-    if upstream.targets.is_empty() {
+    if upstream.targets.is_empty() && !problems.concern(&format!("{key}.targets")) {
         problems
             .add(format!("{key}.targets"), "is empty: name at least one, as in [\"http://127.0.0.1:9200\"]");
     }
@@ -163,36 +130,12 @@ fn check_upstream(name: String, upstream: file::Upstream, problems: &mut Problem
             Err(wrong) => problems.add(format!("{key}.targets[{at}]"), wrong),
         }
     }
-    let mut bounded = |field: &str, value: Duration| {
-        if value < Duration::from_millis(1) || value > MAX_DURATION {
-            problems.add(
-                format!("{key}.{field}"),
-                format!("{} is outside 1ms to 1day", humantime::format_duration(value)),
-            );
-        }
-    };
-    bounded("timeout", upstream.timeout);
-    bounded("connect_timeout", upstream.connect_timeout);
-    bounded("breaker.open_for", upstream.breaker.open_for);
-    bounded("breaker.half_open_for", upstream.breaker.half_open_for);
-    let mut counted = |field: &str, value: u32, most: u32| {
-        if !(1..=most).contains(&value) {
-            problems.add(format!("{key}.breaker.{field}"), format!("{value} is outside 1 to {most}"));
-        }
-    };
-    counted("consecutive_failures", upstream.breaker.consecutive_failures, BreakerSettings::MAX_FAILURES);
-    counted("successes_to_close", upstream.breaker.successes_to_close, BreakerSettings::MAX_PROBES);
     UpstreamSettings {
         name,
         targets,
         timeout: upstream.timeout,
         connect_timeout: upstream.connect_timeout,
-        breaker: BreakerSettings {
-            consecutive_failures: upstream.breaker.consecutive_failures,
-            open_for: upstream.breaker.open_for,
-            successes_to_close: upstream.breaker.successes_to_close,
-            half_open_for: upstream.breaker.half_open_for,
-        },
+        breaker: upstream.breaker.0,
     }
 }
 
@@ -227,10 +170,7 @@ fn check_rollout(
     check_name(&key, &name, problems);
     let mut side = |field: &str, upstream: &str| {
         upstreams.get(upstream).copied().unwrap_or_else(|| {
-            problems.add(
-                format!("{key}.{field}"),
-                format!("no upstream is named {upstream:?}; known: {}", names(upstreams)),
-            );
+            problems.add(format!("{key}.{field}"), unknown("upstream", upstream, upstreams));
             0
         })
     };
@@ -240,15 +180,10 @@ fn check_rollout(
         problems.add(format!("{key}.candidate"), "is the legacy upstream too; a rollout needs two");
     }
     let rises = rollout.stages.is_sorted_by(|a, b| a < b);
-    if rollout.stages.is_empty() || !rises || rollout.stages.first() == Some(&Share::NONE) {
+    let is_plan = !rollout.stages.is_empty() && rises && rollout.stages.first() != Some(&Share::NONE);
+    if !is_plan && !problems.concern(&format!("{key}.stages")) {
         problems
             .add(format!("{key}.stages"), "must rise from above 0 to at most 100, as in [10, 25, 50, 100]");
-    }
-    if !(rollout.target_success > 0.0 && rollout.target_success <= 1.0) {
-        problems.add(
-            format!("{key}.target_success"),
-            format!("{} is outside 0 (excluded) to 1, as in 0.995", rollout.target_success),
-        );
     }
     RolloutSettings {
         name,
@@ -261,30 +196,38 @@ fn check_rollout(
 }
 
 fn check_route(
-    key: &str,
     route: file::Route,
     upstreams: &BTreeMap<String, usize>,
     rollouts: &BTreeMap<String, usize>,
     problems: &mut Problems,
 ) -> RouteSettings {
+    let key = &route.key;
     if !is_path(&route.path) {
         problems.add(format!("{key}.path"), "must begin with / and hold no space, ?, # or control character");
     }
-    let action =
-        match (&route.upstream, &route.rollout) {
-            (Some(name), None) => upstreams.get(name).copied().map(Action::Upstream).ok_or_else(|| {
-                (".upstream", format!("no upstream is named {name:?}; known: {}", names(upstreams)))
-            }),
-            (None, Some(name)) => rollouts.get(name).copied().map(Action::Rollout).ok_or_else(|| {
-                (".rollout", format!("no rollout is named {name:?}; known: {}", names(rollouts)))
-            }),
-            (Some(_), Some(_)) => {
-                Err((".rollout", "stands beside upstream; a route leads to one of them".to_owned()))
-            }
-            (None, None) => Err(("", "leads nowhere: name an upstream or a rollout".to_owned())),
-        };
+    let action = match (&route.upstream, &route.rollout) {
+        (Some(name), None) => upstreams
+            .get(name)
+            .copied()
+            .map(Action::Upstream)
+            .ok_or_else(|| (".upstream", unknown("upstream", name, upstreams))),
+        (None, Some(name)) => rollouts
+            .get(name)
+            .copied()
+            .map(Action::Rollout)
+            .ok_or_else(|| (".rollout", unknown("rollout", name, rollouts))),
+        (Some(_), Some(_)) => {
+            Err((".rollout", "stands beside upstream; a route leads to one of them".to_owned()))
+        }
+        (None, None) => Err(("", "leads nowhere: name an upstream or a rollout".to_owned())),
+    };
     let action = action.unwrap_or_else(|(field, wrong)| {
-        problems.add(format!("{key}{field}"), wrong);
+        // A name that could not be read leads nowhere, too: that has been said.
+        if !field.is_empty()
+            || !["upstream", "rollout"].iter().any(|name| problems.concern(&format!("{key}.{name}")))
+        {
+            problems.add(format!("{key}{field}"), wrong);
+        }
         Action::Ok
     });
     if route.rewrite.as_deref().is_some_and(|rewrite| !is_path(rewrite)) {
@@ -296,14 +239,21 @@ fn check_route(
     if limits.len() > MAX_WINDOWS {
         problems.add(format!("{key}.limits"), format!("are {}: at most {MAX_WINDOWS}", limits.len()));
     }
-    let source = key_source(&route.key).unwrap_or_else(|| {
+    let source = key_source(&route.counted_by).unwrap_or_else(|| {
         problems.add(
             format!("{key}.key"),
-            format!("{:?} is unknown: client, org, header:NAME or global", route.key),
+            format!("{:?} is unknown: client, org, header:NAME or global", route.counted_by),
         );
         KeySource::Client
     });
     RouteSettings { path: normal(&route.path), action, rewrite: route.rewrite, limits, key: source }
+}
+
+/// That a name is not known, and which are.
+fn unknown(what: &str, name: &str, known: &BTreeMap<String, usize>) -> String {
+    let names: Vec<_> = known.keys().map(|name| format!("{name:?}")).collect();
+    let names = if names.is_empty() { "none is configured".to_owned() } else { names.join(", ") };
+    format!("no {what} is named {name:?}; known: {names}")
 }
 
 fn key_source(text: &str) -> Option<KeySource> {

@@ -1,4 +1,4 @@
-//! The file as it is written. Field names are the configuration's keys: a contract.
+//! The file as it is written. The names are the configuration's keys: a contract.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,33 +6,51 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use rad_model::{Quota, Share};
-use serde::{Deserialize, Deserializer};
+use rad_model::{LabState, Quota, Share};
+use rad_resilience::BreakerSettings;
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+use super::read::{Kind, Problems, Table, Wrong, address, duration, number, parsed, text, whole};
+use super::tree::{Entries, Value};
+
+pub const MAX_WORKERS: u32 = 256;
+const MIN_KEYS: u32 = 1_000;
+const MAX_KEYS: u32 = 50_000_000;
+const MIN_DURATION: Duration = Duration::from_millis(1);
+const MAX_DURATION: Duration = Duration::from_secs(86_400);
+
+#[derive(Debug)]
 pub struct File {
-    #[serde(default)]
     pub console: Console,
-    #[serde(default)]
     pub gateway: Gateway,
-    #[serde(default)]
     pub telemetry: Telemetry,
-    #[serde(default)]
     pub storage: Storage,
     pub sample: Option<Sample>,
-    #[serde(default)]
     pub upstreams: BTreeMap<String, Upstream>,
-    #[serde(default)]
     pub rollouts: BTreeMap<String, Rollout>,
-    #[serde(default)]
     pub routes: Vec<Route>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+impl File {
+    /// Reads what can be read; where a value is wrong, something harmless stands for it.
+    pub fn read(entries: Entries, problems: &mut Problems) -> Self {
+        let mut root = Table::root(entries, problems);
+        let file = Self {
+            console: root.table("console", Console::read).unwrap_or_default(),
+            gateway: root.table("gateway", Gateway::read).unwrap_or_default(),
+            telemetry: root.table("telemetry", Telemetry::read).unwrap_or_default(),
+            storage: root.table("storage", Storage::read).unwrap_or_default(),
+            sample: root.table("sample", Sample::read),
+            upstreams: root.named("upstreams", Upstream::read).unwrap_or_default(),
+            rollouts: root.named("rollouts", Rollout::read).unwrap_or_default(),
+            routes: root.tables("routes", Route::read).unwrap_or_default(),
+        };
+        root.finish();
+        file
+    }
+}
+
+#[derive(Debug)]
 pub struct Console {
-    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
 }
 
@@ -42,15 +60,18 @@ impl Default for Console {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+impl Console {
+    fn read(table: &mut Table<'_>) -> Self {
+        Self { listen: table.value("listen", &address()).unwrap_or(Self::default().listen) }
+    }
+}
+
+#[derive(Debug)]
 pub struct Gateway {
-    #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
-    pub workers: usize,
-    #[serde(deserialize_with = "networks")]
+    pub workers: u32,
     pub trusted_proxies: Vec<IpNet>,
-    pub max_keys: usize,
+    pub max_keys: u32,
 }
 
 impl Default for Gateway {
@@ -64,16 +85,38 @@ impl Default for Gateway {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+impl Gateway {
+    fn read(table: &mut Table<'_>) -> Self {
+        let default = Self::default();
+        let workers = whole(0..=MAX_WORKERS, Some("0 (one per core) to 256"));
+        let keys = whole(MIN_KEYS..=MAX_KEYS, Some("1,000 to 50,000,000"));
+        Self {
+            listen: table.value("listen", &address()).unwrap_or(default.listen),
+            workers: table.value("workers", &workers).unwrap_or(default.workers),
+            trusted_proxies: table.list("trusted_proxies", &network()).unwrap_or_default(),
+            max_keys: table.value("max_keys", &keys).unwrap_or(default.max_keys),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
 pub struct Telemetry {
     pub prometheus: Option<SocketAddr>,
     pub log: LogFormat,
 }
 
+impl Telemetry {
+    fn read(table: &mut Table<'_>) -> Self {
+        let log = parsed("a log format", "write \"json\", \"pretty\" or \"off\"", LogFormat::named);
+        Self {
+            prometheus: table.value("prometheus", &address()),
+            log: table.value("log", &log).unwrap_or_default(),
+        }
+    }
+}
+
 /// How log lines are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// One JSON object a line.
     #[default]
@@ -84,8 +127,18 @@ pub enum LogFormat {
     Off,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+impl LogFormat {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "json" => Some(Self::Json),
+            "pretty" => Some(Self::Pretty),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug)]
 pub struct Storage {
     pub path: PathBuf,
 }
@@ -96,123 +149,160 @@ impl Default for Storage {
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sample {
-    pub legacy: SocketAddr,
-    pub candidate: SocketAddr,
-    #[serde(default)]
-    pub requests_per_second: u32,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Upstream {
-    pub targets: Vec<String>,
-    #[serde(default = "thirty_seconds", deserialize_with = "duration")]
-    pub timeout: Duration,
-    #[serde(default = "five_seconds", deserialize_with = "duration")]
-    pub connect_timeout: Duration,
-    #[serde(default)]
-    pub breaker: Breaker,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Breaker {
-    pub consecutive_failures: u32,
-    #[serde(deserialize_with = "duration")]
-    pub open_for: Duration,
-    pub successes_to_close: u32,
-    #[serde(deserialize_with = "duration")]
-    pub half_open_for: Duration,
-}
-
-impl Default for Breaker {
-    fn default() -> Self {
-        let rad_resilience::BreakerSettings {
-            consecutive_failures,
-            open_for,
-            successes_to_close,
-            half_open_for,
-        } = rad_resilience::BreakerSettings::default();
-        Self { consecutive_failures, open_for, successes_to_close, half_open_for }
+impl Storage {
+    fn read(table: &mut Table<'_>) -> Self {
+        let file = parsed("the name of a file", "write it as a text, such as \"rad-monitor.db\"", |text| {
+            (!text.is_empty()).then(|| PathBuf::from(text))
+        });
+        Self { path: table.value("path", &file).unwrap_or(Self::default().path) }
     }
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
+pub struct Sample {
+    pub legacy: SocketAddr,
+    pub candidate: SocketAddr,
+    pub requests_per_second: u32,
+}
+
+impl Sample {
+    fn read(table: &mut Table<'_>) -> Self {
+        let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            legacy: table.required("legacy", &address()).unwrap_or(any_port),
+            candidate: table.required("candidate", &address()).unwrap_or(any_port),
+            requests_per_second: table
+                .value("requests_per_second", &whole(0..=LabState::MAX_RATE, None))
+                .unwrap_or_default(),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Upstream {
+    pub targets: Vec<String>,
+    pub timeout: Duration,
+    pub connect_timeout: Duration,
+    pub breaker: Breaker,
+}
+
+impl Upstream {
+    fn read(table: &mut Table<'_>) -> Self {
+        let target = text("write http://HOST:PORT, such as \"http://127.0.0.1:9200\"").hidden();
+        Self {
+            targets: table.required_list("targets", &target).unwrap_or_default(),
+            timeout: table.value("timeout", &some_time()).unwrap_or(Duration::from_secs(30)),
+            connect_timeout: table.value("connect_timeout", &some_time()).unwrap_or(Duration::from_secs(5)),
+            breaker: table.table("breaker", Breaker::read).unwrap_or_default(),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub struct Breaker(pub BreakerSettings);
+
+impl Breaker {
+    fn read(table: &mut Table<'_>) -> Self {
+        let default = BreakerSettings::default();
+        let failures = whole(1..=BreakerSettings::MAX_FAILURES, None);
+        let probes = whole(1..=BreakerSettings::MAX_PROBES, None);
+        Self(BreakerSettings {
+            consecutive_failures: table
+                .value("consecutive_failures", &failures)
+                .unwrap_or(default.consecutive_failures),
+            open_for: table.value("open_for", &some_time()).unwrap_or(default.open_for),
+            successes_to_close: table
+                .value("successes_to_close", &probes)
+                .unwrap_or(default.successes_to_close),
+            half_open_for: table.value("half_open_for", &some_time()).unwrap_or(default.half_open_for),
+        })
+    }
+}
+
+#[derive(Debug)]
 pub struct Rollout {
     pub legacy: String,
     pub candidate: String,
-    #[serde(default)]
     pub percent: Share,
-    #[serde(default = "stages")]
     pub stages: Vec<Share>,
-    #[serde(default = "target_success")]
     pub target_success: f64,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+impl Rollout {
+    fn read(table: &mut Table<'_>) -> Self {
+        let upstream = text("write the name of an upstream");
+        let success =
+            number("a share of requests", "write a number above 0, at most 1, such as 0.995", |share| {
+                (share > 0.0 && share <= 1.0).then_some(share)
+            });
+        Self {
+            legacy: table.required("legacy", &upstream).unwrap_or_default(),
+            candidate: table.required("candidate", &upstream).unwrap_or_default(),
+            percent: table.value("percent", &share()).unwrap_or_default(),
+            stages: table.list("stages", &share()).unwrap_or_else(default_stages),
+            target_success: table.value("target_success", &success).unwrap_or(0.995),
+        }
+    }
+}
+
+fn default_stages() -> Vec<Share> {
+    [10, 25, 50, 100].into_iter().filter_map(|percent| Share::from_percent(f64::from(percent))).collect()
+}
+
+#[derive(Debug)]
 pub struct Route {
+    /// Its name in errors.
+    pub key: String,
     pub path: String,
     pub upstream: Option<String>,
     pub rollout: Option<String>,
     pub rewrite: Option<String>,
     pub limits: Option<Vec<Quota>>,
-    #[serde(default = "client")]
-    pub key: String,
+    pub counted_by: String,
 }
 
-fn thirty_seconds() -> Duration {
-    Duration::from_secs(30)
+impl Route {
+    fn read(table: &mut Table<'_>) -> Self {
+        // A number in a list says little to whoever looks for a route.
+        if let Some(path) = table.peek("path") {
+            table.call(format!("{} ({path:?})", table.key()));
+        }
+        Self {
+            key: table.key().to_owned(),
+            path: table.required("path", &text("write a prefix, such as \"/search\"")).unwrap_or_default(),
+            upstream: table.value("upstream", &text("write the name of an upstream")),
+            rollout: table.value("rollout", &text("write the name of a rollout")),
+            rewrite: table.value("rewrite", &text("write a path, such as \"/_search\"")),
+            limits: table.list("limits", &quota()),
+            counted_by: table
+                .value("key", &text("write client, org, header:NAME or global"))
+                .unwrap_or_else(|| "client".to_owned()),
+        }
+    }
 }
 
-fn five_seconds() -> Duration {
-    Duration::from_secs(5)
+fn some_time() -> Kind<Duration> {
+    duration(MIN_DURATION..=MAX_DURATION)
 }
 
-fn stages() -> Vec<Share> {
-    [10, 25, 50, 100].into_iter().filter_map(|percent| Share::from_percent(f64::from(percent))).collect()
+fn share() -> Kind<Share> {
+    number("a share", "write a number of percent, 0 to 100", Share::from_percent)
 }
 
-fn target_success() -> f64 {
-    0.995
-}
-
-fn client() -> String {
-    "client".to_owned()
-}
-
-fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse().map_err(|_| {
-        serde::de::Error::custom(format!(
-            "{text:?} is no address to listen on: write IP:PORT, for example \"127.0.0.1:8080\" or \"[::1]:8080\""
-        ))
+fn quota() -> Kind<Quota> {
+    Kind::new("a limit", "write REQUESTS/WINDOW, such as \"200/minute\"", |value| match value {
+        Value::Text(text) => {
+            text.parse().map_err(|wrong: rad_model::quota::InvalidQuota| Wrong::Because(wrong.to_string()))
+        }
+        _ => Err(Wrong::Kind),
     })
 }
 
-fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
-    let texts = Vec::<String>::deserialize(deserializer)?;
-    let parse = |text: &String| {
+fn network() -> Kind<IpNet> {
+    let how = "write a CIDR or an address, such as \"10.0.0.0/8\" or \"127.0.0.1\"";
+    parsed("a network", how, |text| {
         // A bare address is the network of it alone.
         let alone = || text.parse::<std::net::IpAddr>().map(IpNet::from).ok();
-        text.parse::<IpNet>().ok().or_else(alone).ok_or_else(|| {
-            serde::de::Error::custom(format!(
-                "{text:?} is no network: write a CIDR or an address, for example \"10.0.0.0/8\" or \"127.0.0.1\""
-            ))
-        })
-    };
-    texts.iter().map(parse).collect()
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text).map_err(|_| {
-        serde::de::Error::custom(format!(
-            "{text:?} is no duration: write a number and a unit, for example \"500ms\", \"30s\", \"5m\" or \"1h\""
-        ))
+        text.parse().ok().or_else(alone)
     })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
 use rad_model::metrics::{BreakerMetrics, Metrics, RolloutMetrics};
@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use super::Console;
 use super::error::{ApiError, parse};
 use super::socket::Resumption;
+use super::take::{Asked, Body, Name};
 use crate::gateway::CallError;
 use crate::rollout::{Changed, Rollout};
-use crate::telemetry::prometheus::CONTENT_TYPE;
 
 type Shared = State<Arc<Console>>;
 /// A reason longer than this is cut off: it is shown in a feed.
@@ -38,7 +38,7 @@ pub async fn health(State(console): Shared) -> (StatusCode, Json<Value>) {
 
 pub async fn metrics(
     State(console): Shared,
-    Query(from): Query<Resumption>,
+    Asked(from): Asked<Resumption>,
 ) -> Result<Json<Metrics>, ApiError> {
     let mut metrics = console.report.metrics(console.sockets.metrics(&console.journal));
     if let Some(position) = from.position()? {
@@ -53,12 +53,13 @@ pub async fn reset_metrics(State(console): Shared) -> Json<Value> {
     Json(json!({"since_ms": since_ms}))
 }
 
-pub async fn prometheus(State(console): Shared) -> Result<impl IntoResponse, ApiError> {
-    let text = console
+pub async fn prometheus(State(console): Shared, headers: HeaderMap) -> Result<impl IntoResponse, ApiError> {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let (kind, text) = console
         .exporter
-        .text()
+        .scrape(accept)
         .map_err(|_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the metrics could not be written"))?;
-    Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text))
+    Ok(([(header::CONTENT_TYPE, kind)], text))
 }
 
 pub async fn breakers(State(console): Shared) -> Json<Vec<BreakerMetrics>> {
@@ -69,7 +70,7 @@ pub async fn rollouts(State(console): Shared) -> Json<Vec<RolloutMetrics>> {
     Json(console.report.metrics(console.sockets.metrics(&console.journal)).rollouts)
 }
 
-pub async fn rollout(State(console): Shared, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
+pub async fn rollout(State(console): Shared, Name(name): Name) -> Result<Json<Value>, ApiError> {
     let share = find(&console, &name)?.share();
     Ok(Json(json!({"rollout": name, "percent": share})))
 }
@@ -91,9 +92,9 @@ pub struct RollBack {
 
 pub async fn change_rollout(
     State(console): Shared,
-    Path(name): Path<String>,
+    Name(name): Name,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
     let Change { percent, reason } = parse(&body)?;
     set_share(&console, &name, percent, &reason, &headers).await
@@ -101,9 +102,9 @@ pub async fn change_rollout(
 
 pub async fn roll_back(
     State(console): Shared,
-    Path(name): Path<String>,
+    Name(name): Name,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
     let RollBack { reason } = if body.is_empty() { RollBack::default() } else { parse(&body)? };
     set_share(&console, &name, Share::NONE, &reason, &headers).await
@@ -175,7 +176,7 @@ pub async fn fetch_kibana_data(
     State(console): Shared,
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
-    body: Bytes,
+    Body(body): Body,
 ) -> Result<Response<axum::body::Body>, ApiError> {
     const PATH: &str = "/api/fetch-kibana-data";
     if !console.plan.routes.iter().any(|route| route.path == PATH) {

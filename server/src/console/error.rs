@@ -2,8 +2,10 @@
 //! the other end, and never an address, a path of this machine or a secret.
 
 use axum::Json;
-use axum::http::{Method, StatusCode, Uri};
+use axum::extract::OriginalUri;
+use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
@@ -45,12 +47,21 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
         .map_err(|error| ApiError::bad_request(format!("the body is not valid: {error}")))
 }
 
-pub async fn no_such_endpoint(uri: Uri) -> ApiError {
-    ApiError::not_found(format!("the API has no {}", uri.path()))
+/// A 404 for what the API does not have, which says what it has.
+pub fn no_such_endpoint(uri: &Uri, known: &[&str]) -> ApiError {
+    let known = known.iter().map(|path| format!("/api{path}")).collect::<Vec<_>>().join(", ");
+    ApiError::not_found(format!("there is no {}; the API has {known}", uri.path()))
 }
 
-pub async fn method_not_allowed(method: Method, uri: Uri) -> ApiError {
-    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{} does not answer {method}", uri.path()))
+/// Answers other methods than these (as `Allow` lists them) with a 405 that names them.
+pub fn only<S: Clone + Send + Sync + 'static>(
+    allowed: &'static str,
+    methods: MethodRouter<S>,
+) -> MethodRouter<S> {
+    methods.fallback(move |method: Method, OriginalUri(uri): OriginalUri| async move {
+        let detail = format!("{} does not answer {method}, but {allowed}", uri.path());
+        ([(header::ALLOW, allowed)], ApiError::new(StatusCode::METHOD_NOT_ALLOWED, detail))
+    })
 }
 
 /// What a panic says is for the log of the process, not for the browser.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use rad_model::{KnobsPatch, LabState};
 use serde::Deserialize;
 
 use super::Console;
 use super::error::{ApiError, parse};
+use super::take::{Body, Name};
 use crate::sample::Lab;
 
 type Answer = Result<Json<LabState>, ApiError>;
@@ -26,7 +26,7 @@ pub async fn state(State(console): State<Arc<Console>>) -> Answer {
     Ok(Json(lab(&console)?.state()))
 }
 
-pub async fn turn(State(console): State<Arc<Console>>, Path(upstream): Path<String>, body: Bytes) -> Answer {
+pub async fn turn(State(console): State<Arc<Console>>, Name(upstream): Name, Body(body): Body) -> Answer {
     let lab = lab(&console)?;
     let upstream = match upstream.as_str() {
         "legacy" => &lab.legacy,
@@ -47,7 +47,7 @@ struct Rate {
     requests_per_second: u32,
 }
 
-pub async fn traffic(State(console): State<Arc<Console>>, body: Bytes) -> Answer {
+pub async fn traffic(State(console): State<Arc<Console>>, Body(body): Body) -> Answer {
     let lab = lab(&console)?;
     let Rate { requests_per_second } = parse(&body)?;
     lab.set_rate(requests_per_second).map_err(|error| ApiError::bad_request(error.to_string()))?;

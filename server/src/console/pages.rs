@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{HeaderValue, Request, header};
+use axum::http::{Method, Request, header};
 use axum::response::{IntoResponse, Response};
 use leptos::prelude::{LeptosOptions, provide_context};
 use leptos_axum::{LeptosRoutes, generate_route_list};
@@ -12,6 +12,7 @@ use tower::ServiceExt;
 use tower_http::services::ServeDir;
 
 use super::Console;
+use super::files::{Files, REVALIDATE};
 
 /// Routes of all pages; what is no page is looked up among the files.
 pub fn router(console: &Arc<Console>) -> Router<Arc<Console>> {
@@ -27,21 +28,24 @@ pub fn router(console: &Arc<Console>) -> Router<Arc<Console>> {
             move || app::shell(options.clone())
         })
         .fallback(file_or_missing);
+    let files = Arc::new(Files::new(console.site.root()));
     let console = Arc::clone(console);
-    pages.layer(axum::Extension(console)).with_state(options)
+    pages.layer(axum::Extension(console)).layer(axum::Extension(files)).with_state(options)
 }
 
 async fn file_or_missing(
     State(options): State<LeptosOptions>,
     axum::Extension(console): axum::Extension<Arc<Console>>,
+    axum::Extension(files): axum::Extension<Arc<Files>>,
     request: Request<axum::body::Body>,
 ) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if reads && let Some(found) = files.answer(request.uri().path(), request.headers()).await {
+        return found;
+    }
     let (parts, body) = request.into_parts();
     let file = Request::from_parts(parts.clone(), axum::body::Body::empty());
-    let files = ServeDir::new(console.site.root()).precompressed_br().precompressed_gzip();
-    // Names do not change with content: the browser asks each time, and is told if nothing changed.
-    const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
-    match files.oneshot(file).await {
+    match ServeDir::new(console.site.root()).oneshot(file).await {
         Ok(found) if found.status().is_success() || found.status().is_redirection() => {
             let mut found = found.into_response();
             found.headers_mut().insert(header::CACHE_CONTROL, REVALIDATE);

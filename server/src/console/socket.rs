@@ -4,23 +4,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{Query, State};
 use axum::response::Response;
 use rad_model::frame::SUBPROTOCOL;
 use rad_model::metrics::WebSocketMetrics;
 use rad_model::{ClientMessage, Frame, Hello, close};
 use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
+use tungstenite::error::ProtocolError;
 
 use super::Console;
 use super::error::ApiError;
+use super::take::Asked;
 use crate::telemetry::journal::{Journal, Position};
 
 /// Clients have little to say.
 const MAX_MESSAGE: usize = 8 << 10;
 /// A client that does not take a frame for so long is given up.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
+/// How long a client may take to answer a close.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 const MAX_REPORTED_DELAYS: usize = 100;
 /// What the report says is added up: bounded, so that no client can spoil the sum. A day.
 const MAX_REPORTED_MS: u64 = 86_400_000;
@@ -90,19 +94,22 @@ impl SocketCounters {
 
 pub async fn upgrade(
     State(console): State<Arc<Console>>,
-    Query(from): Query<Resumption>,
+    Asked(from): Asked<Resumption>,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     let upgrade = upgrade.map_err(|_| ApiError::bad_request("/ws answers WebSocket clients only"))?;
     let from = from.position()?;
     Ok(upgrade
         .protocols([SUBPROTOCOL])
-        .max_message_size(2 * MAX_MESSAGE)
+        .max_message_size(MAX_MESSAGE)
+        // Or else one frame may fill the default of 16 MiB before its message is refused.
+        .max_frame_size(MAX_MESSAGE)
         .on_upgrade(move |socket| async move { converse(&console, socket, from).await }))
 }
 
-/// How a conversation ends from our side.
+/// How a conversation ends from our side: a close code and a reason. Code 0: the client is gone already.
 type Farewell = (u16, &'static str);
+const GONE: Farewell = (0, "");
 
 async fn converse(console: &Console, mut socket: WebSocket, from: Option<Position>) {
     console.sockets.accepted.fetch_add(1, Ordering::Relaxed);
@@ -133,8 +140,7 @@ async fn converse(console: &Console, mut socket: WebSocket, from: Option<Positio
                 None => return,
                 Some(message) => {
                     if let Err(farewell) = hear(console, message) {
-                        // A connection that was cut is no malformed message.
-                        if !matches!(farewell.0, 0 | close::PROTOCOL_ERROR) {
+                        if farewell != GONE {
                             console.sockets.malformed.fetch_add(1, Ordering::Relaxed);
                         }
                         break farewell;
@@ -152,8 +158,23 @@ async fn converse(console: &Console, mut socket: WebSocket, from: Option<Positio
             }
         }
     };
-    if code != 0 {
-        send(&mut socket, Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await;
+    drop(frames);
+    if code != GONE.0
+        && send(&mut socket, Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await
+    {
+        tokio::select! {
+            () = let_it_arrive(&mut socket) => {}
+            () = stopped(&mut stopping) => {}
+        }
+    }
+}
+
+/// Closing a connection while the client still sends resets it, and a reset overtakes the close code: wait
+/// for the client's answer, or, where reading is over because of an error, for a moment.
+async fn let_it_arrive(socket: &mut WebSocket) {
+    let answered = async { while let Some(Ok(_)) = socket.recv().await {} };
+    if tokio::time::timeout(CLOSE_WITHIN, answered).await.is_ok() {
+        tokio::time::sleep(CLOSE_WITHIN / 4).await;
     }
 }
 
@@ -164,9 +185,6 @@ async fn stopped(stopping: &mut tokio::sync::watch::Receiver<bool>) {
 /// Takes in what a client says; else says goodbye (0: it is gone already).
 fn hear(console: &Console, message: Result<Message, axum::Error>) -> Result<(), Farewell> {
     match message {
-        Ok(Message::Text(text)) if text.len() > MAX_MESSAGE => {
-            Err((close::TOO_BIG, "a message is at most 8 KiB"))
-        }
         Ok(Message::Text(text)) => match serde_json::from_str(&text) {
             Ok(ClientMessage::Report { attempts, connected_ms, delays_ms }) => {
                 if delays_ms.len() > MAX_REPORTED_DELAYS {
@@ -179,8 +197,19 @@ fn hear(console: &Console, message: Result<Message, axum::Error>) -> Result<(), 
         },
         Ok(Message::Binary(_)) => Err((close::UNSUPPORTED, "rad.v1+json is text")),
         Ok(Message::Ping(_) | Message::Pong(_)) => Ok(()),
-        Ok(Message::Close(_)) => Err((0, "")),
-        Err(_) => Err((close::PROTOCOL_ERROR, "not WebSocket")),
+        Ok(Message::Close(_)) => Err(GONE),
+        Err(error) => Err(broken(error)),
+    }
+}
+
+/// What a client is told whose bytes are no messages.
+fn broken(error: axum::Error) -> Farewell {
+    match error.into_inner().downcast().as_deref() {
+        Ok(tungstenite::Error::Capacity(_)) => (close::TOO_BIG, "a message is at most 8 KiB"),
+        Ok(tungstenite::Error::Utf8(_)) => (close::INVALID, "a text must be UTF-8"),
+        Ok(tungstenite::Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))
+        | Ok(tungstenite::Error::Io(_)) => GONE,
+        _ => (close::PROTOCOL_ERROR, "not WebSocket"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The registry in the text format of OpenMetrics, which Prometheus scrapes.
+//! The registry as Prometheus scrapes it: as OpenMetrics for who asks for that, else in its older text format.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,6 +9,8 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
+
+use rad_resilience::{Clock, SystemClock};
 
 use super::histogram::Counts;
 use super::journal::Journal;
@@ -27,26 +29,54 @@ pub struct Exporter {
     registry: prometheus_client::registry::Registry,
 }
 
-/// What the content of a scrape is called.
-pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const CLASSIC: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 impl Exporter {
     #[must_use]
-    pub fn new(plan: Arc<Plan>, registry: Arc<Registry>, journal: Arc<Journal>) -> Self {
+    pub fn new(plan: Arc<Plan>, registry: Arc<Registry>, journal: Arc<Journal>, clock: SystemClock) -> Self {
         let mut exported = prometheus_client::registry::Registry::with_prefix("rad");
-        exported.register_collector(Box::new(Counters { plan, registry, journal }));
+        exported.register_collector(Box::new(Counters { plan, registry, journal, clock }));
         Self { registry: exported }
     }
 
-    /// The text of a scrape.
+    /// A scrape in the format that `Accept` asks for, with its `Content-Type`.
     ///
     /// # Errors
     /// None in practice: writing into a string does not fail.
-    pub fn text(&self) -> Result<String, fmt::Error> {
+    pub fn scrape(&self, accept: Option<&str>) -> Result<(&'static str, String), fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
-        Ok(text)
+        Ok(match accept.is_some_and(|accept| accept.contains("application/openmetrics-text")) {
+            true => (OPEN_METRICS, text),
+            false => (CLASSIC, classic(&text)),
+        })
     }
+}
+
+/// In the older format a counter's name ends with `_total` where it is described, too, and nothing marks the
+/// end.
+fn classic(open_metrics: &str) -> String {
+    let lines: Vec<_> = open_metrics.lines().collect();
+    let mut text = String::with_capacity(open_metrics.len() + 1_024);
+    for (at, line) in lines.iter().enumerate() {
+        let described = |line: &str| -> Option<bool> {
+            Some(line.strip_prefix("# TYPE ")?.split_once(' ')?.1 == "counter")
+        };
+        // HELP is followed by TYPE.
+        let is_counter =
+            [Some(line), lines.get(at + 1)].into_iter().flatten().find_map(|line| described(line));
+        match line.strip_prefix("# ").and_then(|rest| rest.split_once(' ')) {
+            None if *line == "# EOF" => continue,
+            Some((word @ ("HELP" | "TYPE"), rest)) if is_counter == Some(true) => {
+                let (name, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+                text.extend(["# ", word, " ", name, "_total ", rest]);
+            }
+            _ => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text
 }
 
 #[derive(Debug)]
@@ -54,6 +84,7 @@ struct Counters {
     plan: Arc<Plan>,
     registry: Arc<Registry>,
     journal: Arc<Journal>,
+    clock: SystemClock,
 }
 
 impl Collector for Counters {
@@ -104,7 +135,11 @@ impl Collector for Counters {
         let mut counted = |name: &str, help: &str, value: fn(&super::registry::TargetTotals) -> u64| {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             targets().try_for_each(|(breaker, now)| {
-                family(&mut metric, &[("breaker", &breaker.name)], ConstCounter::new(value(now)))
+                family(
+                    &mut metric,
+                    &[("breaker", &breaker.name), ("upstream", &breaker.upstream)],
+                    ConstCounter::new(value(now)),
+                )
             })
         };
         counted("target_requests", "Requests that reached a target", |target| target.requests)?;
@@ -117,30 +152,32 @@ impl Collector for Counters {
             None,
             MetricType::Counter,
         )?;
-        for target in &self.plan.targets {
-            family(&mut trips, &[("breaker", &target.name)], ConstCounter::new(target.trips()))?;
+        for (breaker, target) in topology.breakers.iter().zip(&self.plan.targets) {
+            let labels = [("breaker", breaker.name.as_str()), ("upstream", &breaker.upstream)];
+            family(&mut trips, &labels, ConstCounter::new(target.trips()))?;
         }
 
-        if let Some(now) = &snapshot.now {
-            let mut states = encoder.encode_descriptor(
-                "breaker_state",
-                "0 closed, 1 open, 2 half-open",
-                None,
-                MetricType::Gauge,
-            )?;
-            for (breaker, tick) in topology.breakers.iter().zip(&now.breakers) {
-                family(&mut states, &[("breaker", &breaker.name)], ConstGauge::new(tick.state as i64))?;
-            }
-            let mut shares = encoder.encode_descriptor(
-                "rollout_candidate_ratio",
-                "Share of traffic that goes to the candidate, 0 to 1",
-                None,
-                MetricType::Gauge,
-            )?;
-            for (rollout, tick) in topology.rollouts.iter().zip(&now.rollouts) {
-                let share = tick.candidate_share.percent() / 100.0;
-                family(&mut shares, &[("rollout", &rollout.name)], ConstGauge::new(share))?;
-            }
+        let mut states = encoder.encode_descriptor(
+            "breaker_state",
+            "0 closed, 1 open, 2 half-open",
+            None,
+            MetricType::Gauge,
+        )?;
+        let moment = self.clock.now();
+        for (at, breaker) in topology.breakers.iter().enumerate() {
+            let labels = [("breaker", breaker.name.as_str()), ("upstream", &breaker.upstream)];
+            let state = self.plan.breaker_tick(at, moment).state;
+            family(&mut states, &labels, ConstGauge::new(state as i64))?;
+        }
+        let mut shares = encoder.encode_descriptor(
+            "rollout_candidate_ratio",
+            "Share of traffic that goes to the candidate, 0 to 1",
+            None,
+            MetricType::Gauge,
+        )?;
+        for rollout in &self.plan.rollouts {
+            let share = rollout.share().percent() / 100.0;
+            family(&mut shares, &[("rollout", rollout.name())], ConstGauge::new(share))?;
         }
 
         let mut sides = |name: &str, help: &str, value: fn(&SideTotals) -> u64| {
@@ -158,6 +195,26 @@ impl Collector for Counters {
         sides("rollout_requests", "Requests that reached a side of a rollout", |side| side.requests)?;
         sides("rollout_failures", "Requests that failed at a side of a rollout", |side| side.failed)?;
 
+        let mut durations = encoder.encode_descriptor(
+            "rollout_request_duration_seconds",
+            "Time from the head of a request to the end of its answer, by side of a rollout",
+            None,
+            MetricType::Histogram,
+        )?;
+        for (rollout, sides) in topology.rollouts.iter().zip(&totals.rollouts) {
+            for (side, now) in ["legacy", "candidate"].into_iter().zip(sides) {
+                let labels = [("rollout", rollout.name.as_str()), ("side", side)];
+                family(&mut durations, &labels, Durations(&now.durations))?;
+            }
+        }
+
+        let mut build = encoder.encode_descriptor(
+            "build_info",
+            "Always 1; which version runs",
+            None,
+            MetricType::Gauge,
+        )?;
+        family(&mut build, &[("version", env!("CARGO_PKG_VERSION"))], ConstGauge::new(1_i64))?;
         let in_flight =
             encoder.encode_descriptor("requests_in_flight", "Requests under way", None, MetricType::Gauge)?;
         ConstGauge::new(totals.in_flight).encode(in_flight)?;
@@ -188,7 +245,7 @@ impl EncodeMetric for Durations<'_> {
             below = up_to;
         }
         let total = self.0.total();
-        buckets.push((f64::MAX, total - below));
+        buckets.push((f64::INFINITY, total - below));
         encoder.encode_histogram::<NoLabelSet>(seconds(self.0.sum_us()), total, &buckets, None)
     }
 

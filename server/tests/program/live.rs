@@ -4,6 +4,8 @@ use futures_util::{SinkExt, StreamExt};
 use rad_model::{EventKind, Frame, Hello, Resume};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame as RawFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
@@ -44,6 +46,10 @@ async fn close_code(socket: &mut Socket) -> u16 {
             return close.expect("a code").code.into();
         }
     }
+}
+
+fn text_frame(bytes: &[u8], is_last: bool) -> Message {
+    Message::Frame(RawFrame::message(bytes.to_vec(), OpCode::Data(Data::Text), is_last))
 }
 
 async fn program(behaviour: Behaviour) -> (Upstream, Program) {
@@ -130,19 +136,50 @@ async fn a_malformed_message_ends_its_own_connection_with_a_code_and_no_other() 
         (Message::text(r#"{"type":"shout"}"#), 1007),
         (Message::text(r#"{"type":"report","attempts":-1}"#), 1007),
         (Message::binary(vec![1, 2, 3]), 1003),
-        (Message::text("x".repeat(10_000)), 1009),
+        (Message::text("x".repeat(8 << 10 | 1)), 1009),
+        (Message::text("x".repeat(20_000)), 1009),
+        (Message::text("x".repeat(3 << 20)), 1009),
+        (Message::binary(vec![0; 20_000]), 1009),
+        (text_frame(b"\xff\xfe", true), 1007),
+        (text_frame(b"{\"type\": \xe2\x82", true), 1007),
+        (Message::Frame(RawFrame::message(Vec::new(), OpCode::Data(Data::Reserved(3)), true)), 1002),
     ];
     let sent = messages.len();
     for (message, code) in messages {
         let mut socket = connect(&program, "", None).await.unwrap();
         hello(&mut socket).await;
         socket.send(message.clone()).await.unwrap();
-        assert_eq!(close_code(&mut socket).await, code, "{message:?}");
+        let told = tokio::time::timeout(Duration::from_secs(5), close_code(&mut socket)).await;
+        assert_eq!(told.expect("a close in time"), code, "{} bytes", message.len());
     }
     frame(&mut bystander).await;
     frame(&mut bystander).await;
     let counted = get(program.console, "/api/metrics").await.json()["websocket"]["malformed"].clone();
     assert_eq!(counted, sent);
+}
+
+#[tokio::test]
+async fn a_message_in_parts_is_measured_as_a_whole() {
+    let (_upstream, program) = program(Behaviour::Echo).await;
+    let mut socket = connect(&program, "", None).await.unwrap();
+    hello(&mut socket).await;
+    socket.send(text_frame(&[b'x'; 5_000], false)).await.unwrap();
+    let rest = RawFrame::message(vec![b'x'; 5_000], OpCode::Data(Data::Continue), true);
+    socket.send(Message::Frame(rest)).await.unwrap();
+    assert_eq!(close_code(&mut socket).await, 1009);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_cut_is_no_malformed_message() {
+    let (_upstream, program) = program(Behaviour::Echo).await;
+    let mut socket = connect(&program, "", None).await.unwrap();
+    hello(&mut socket).await;
+    drop(socket);
+    eventually("the connection is gone", async || {
+        let counted = get(program.console, "/api/metrics").await.json()["websocket"].clone();
+        (counted["connected"] == 0).then(|| assert_eq!(counted["malformed"], 0))
+    })
+    .await;
 }
 
 #[tokio::test]

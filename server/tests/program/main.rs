@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod api;
+mod api_errors;
 mod breaking;
 mod connections;
 mod faults;
@@ -12,4 +13,6 @@ mod logs;
 mod process;
 mod proxying;
 mod rollouts;
+mod scrape;
+mod site;
 mod support;

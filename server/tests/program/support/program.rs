@@ -45,12 +45,20 @@ impl Program {
     pub fn with_text(text: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("test.toml"), text).unwrap();
-        Self::in_folder(folder)
+        Self::in_folder(folder, &[])
     }
 
-    fn in_folder(folder: TempDir) -> Self {
+    /// Starts it with [`configuration`], and these environment variables.
+    pub fn with_environment(more: &str, variables: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("test.toml"), configuration(more)).unwrap();
+        Self::in_folder(folder, variables)
+    }
+
+    fn in_folder(folder: TempDir, variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(BINARY)
             .args(["--config", "test.toml"])
+            .envs(variables.iter().copied())
             .current_dir(folder.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -106,7 +114,7 @@ impl Program {
         self.signal(signal);
         self.wait();
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap());
-        Self::in_folder(folder)
+        Self::in_folder(folder, &[])
     }
 }
 
