@@ -7,7 +7,8 @@ SHELL := /bin/bash
 # The project's own tools first; rustup's last, for a shell that does not have them yet.
 export PATH := $(CURDIR)/.tools/bin:$(PATH):$(HOME)/.cargo/bin
 
-# One invocation for all crates, so that cargo resolves features once and compiles every dependency once.
+# One invocation for all crates, so that cargo resolves features once and compiles every dependency once. Without
+# the examples in the documentation: they are linked in another way, for which cargo compiles everything anew.
 PACKAGES := -p rad-model -p rad-resilience -p app -p server --features app/ssr
 # Cargo's profile and directory for the browser are those of cargo-leptos: what one has compiled, the other uses.
 FRONTEND := -p frontend -p app --features app/hydrate --target wasm32-unknown-unknown \
@@ -31,7 +32,8 @@ build: setup ## Build target/release/rad-monitor and target/site
 test: ## Run all tests: unit, integration, browser
 	@.make/setup test
 	cargo leptos build --release --frontend-only
-	cargo test --release $(PACKAGES)
+	cargo test --release $(PACKAGES) --lib --bins --tests
+	cargo test --release --doc -p rad-resilience
 	cd end2end && CHROMIUM="$$(../.make/chromium)" npx playwright test
 
 bench: ## Run the benchmarks
