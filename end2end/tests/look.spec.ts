@@ -94,3 +94,31 @@ test("Pause holds the picture, counts what is new, and Resume shows it", async (
   await expectMoved(page, "traffic", held.lastMs + 1_500, 1_000);
   expect((await drawn(page, "traffic")).pieces).toBe(1);
 });
+
+test("while paused no figure moves, but what acts on the world acts and shows it", async ({ page, launch }) => {
+  const gateway = await launch(sample());
+  await openLive(page, gateway.console);
+  const [pause, connection] = [page.getByTestId("pause"), page.getByTestId("connection")];
+  const rollout = page.getByTestId("rollout-search");
+  await expect(rollout.getByTestId("side-legacy")).toContainText(/[1-9]\d* (ms|s)/);
+  await pause.click();
+  await expect(connection).toHaveText("Paused");
+  // What came in just before may be drawn in the next frame still.
+  await page.evaluate(() => new Promise(requestAnimationFrame));
+  const held = await page.locator("main").innerText();
+  await expect(pause).toContainText(/\+[3-9] new/);
+  expect(await page.locator("main").innerText()).toBe(held);
+
+  await rollout.getByTestId("share-50").click();
+  await expect(rollout.getByTestId("share-50")).toHaveAttribute("aria-pressed", "true");
+  await expect(page.getByTestId("tile-candidate")).toHaveText("50");
+  // Both sides are counted since the change, and paused.
+  await expect(rollout.getByTestId("side-candidate").locator("td").nth(1)).toHaveText("0");
+  await rollout.getByTestId("rollback").click();
+  await expect(rollout.getByTestId("share-0")).toHaveAttribute("aria-pressed", "true");
+  await expect(connection).toHaveText("Paused");
+
+  await pause.click();
+  await expect(connection).toHaveText("Live");
+  await expect(rollout.getByTestId("side-legacy").locator("td").nth(1)).not.toHaveText("0");
+});

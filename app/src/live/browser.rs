@@ -48,7 +48,7 @@ pub fn start(live: Live) {
     }
     start_clock(live);
     leptos::prelude::Effect::new(move |_| {
-        let stale = live.connection.with(Machine::is_stale);
+        let stale = live.stale.get();
         if let Some(body) = document().body() {
             let _ = body.class_list().toggle_with_force("stale", stale);
         }

@@ -11,7 +11,7 @@ mod socket;
 pub mod words;
 
 use leptos::prelude::*;
-use rad_model::{RolloutTick, Topology};
+use rad_model::{RolloutTick, Share, Topology};
 
 use crate::board::Board;
 use machine::Machine;
@@ -23,9 +23,12 @@ pub struct Live {
     pub board: RwSignal<Board>,
     /// Routes, breakers and rollouts: what names and policies follow, and nothing each second.
     pub topology: Memo<Topology>,
-    /// The rollouts as they are, even while paused: who acts must see what is in force.
+    /// The rollouts. While paused their figures stand still too, but not their shares: who acts must see
+    /// what is in force.
     pub rollouts: RwSignal<Vec<RolloutTick>>,
     pub connection: RwSignal<Machine>,
+    /// Whether no figures come in.
+    pub stale: Memo<bool>,
     /// Now by the browser's clock; `None` in the first picture, which the server draws.
     pub now_ms: RwSignal<Option<u64>>,
     /// Minutes east of UTC; `None` in the first picture, which shows UTC.
@@ -40,12 +43,15 @@ impl Live {
     /// The state that the page starts with.
     #[must_use]
     pub fn new(board: Board) -> Self {
+        let rollouts = RwSignal::new(board.rollouts());
         let shown = RwSignal::new(board);
+        let connection = RwSignal::new(Machine::default());
         Self {
-            rollouts: RwSignal::new(shown.with_untracked(rollouts)),
+            rollouts,
             board: shown,
             topology: Memo::new(move |_| shown.with(|board| board.snapshot.topology.clone())),
-            connection: RwSignal::new(Machine::default()),
+            connection,
+            stale: Memo::new(move |_| connection.with(Machine::is_stale)),
             now_ms: RwSignal::new(None),
             zone_min: RwSignal::new(None),
             held: RwSignal::new(None),
@@ -59,7 +65,7 @@ impl Live {
         let waiting = self.ahead.try_update_value(|ahead| {
             let board = ahead.as_mut()?;
             let new = change.take().map_or(0, |change| change(board));
-            Some((new, rollouts(board)))
+            Some((new, self.with_new_shares(board)))
         });
         if let Some((new, rollouts)) = waiting.flatten() {
             self.held.update(|held| *held = held.map(|held| held + new));
@@ -67,11 +73,39 @@ impl Live {
         } else if let Some(change) = change {
             let rollouts = self.board.try_update_untracked(|board| {
                 change(board);
-                rollouts(board)
+                board.rollouts()
             });
             self.show_rollouts(rollouts.unwrap_or_default());
             draw_soon(self);
         }
+    }
+
+    /// Shows a share that was just put in force, whether or not the live connection tells of it.
+    pub fn change_share(self, rollout: &str, to: Share) {
+        self.take_in(|board| {
+            board.change_share(rollout, to);
+            0
+        });
+    }
+
+    /// The rollouts as they are shown, but with those of the board whose share has changed.
+    fn with_new_shares(self, board: &Board) -> Vec<RolloutTick> {
+        let mut shown = self.rollouts.get_untracked();
+        let infos = &board.snapshot.topology.rollouts;
+        if self.topology.with_untracked(|topology| topology.rollouts == *infos) {
+            for (shown, now) in shown.iter_mut().zip(board.rollouts()) {
+                if shown.candidate_share != now.candidate_share {
+                    *shown = now;
+                }
+            }
+        }
+        shown
+    }
+
+    /// Whether the picture is held still.
+    #[must_use]
+    pub fn is_paused(self) -> bool {
+        self.held.with(Option::is_some)
     }
 
     /// Where in the sequence of frames the page is: epoch and number.
@@ -85,6 +119,7 @@ impl Live {
     pub fn toggle_pause(self) {
         if let Some(board) = self.ahead.try_update_value(Option::take).flatten() {
             self.held.set(None);
+            self.show_rollouts(board.rollouts());
             self.board.set(board);
         } else {
             self.ahead.set_value(Some(self.board.get_untracked()));
@@ -114,10 +149,6 @@ impl Live {
 #[must_use]
 pub fn use_live() -> Live {
     use_context().unwrap_or_else(|| Live::new(Board::default()))
-}
-
-fn rollouts(board: &Board) -> Vec<RolloutTick> {
-    board.snapshot.now.as_ref().map(|tick| tick.rollouts.clone()).unwrap_or_default()
 }
 
 #[cfg(feature = "hydrate")]
