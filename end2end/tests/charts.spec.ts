@@ -72,7 +72,7 @@ test("without JavaScript the page says when its picture was taken, and offers no
   const page = await context.newPage();
   await page.goto(gateway.console);
   await expect(page.getByTestId("snapshot")).toHaveText(/^Snapshot of \d\d:\d\d:\d\d UTC$/);
-  await expect(page.locator("main")).toContainText("live figures need JavaScript");
+  await expect(page.locator("main noscript .banner")).toContainText("live figures need JavaScript");
   for (const inert of ["connection", "pause", "theme", "kill-switch", "rollback"]) {
     await expect(page.getByTestId(inert), inert).toBeHidden();
   }

@@ -116,6 +116,7 @@ test("without the live connection the page says so, fades, and still acts", asyn
   const gateway = await launch(sample());
   const line = await wire(gateway.ports.console);
   await openLive(page, line.url);
+  await expect(page.getByTestId("tile-candidate")).toHaveText("10");
 
   line.cutLive();
   await expect(page.getByTestId("banner")).toBeVisible();
