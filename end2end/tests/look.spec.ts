@@ -1,7 +1,7 @@
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 
-import { sample } from "../src/configuration";
+import { crowded, sample } from "../src/configuration";
 import { drawn, expectMoved, openLive, pages } from "../src/dashboard";
 import { CONNECTION_LOST, expect, test } from "../src/test";
 
@@ -52,6 +52,32 @@ test("every page fits 360 px without scrolling sideways", async ({ page, launch 
     await openLive(page, gateway.console + path);
     const width = await page.evaluate(() => document.documentElement.scrollWidth);
     expect(width, `${path} is this wide`).toBeLessThanOrEqual(360);
+  }
+});
+
+test("names of 64 characters and ten stages fit every window, and the tile tells of all rollouts", async ({
+  page,
+  launch,
+}) => {
+  const gateway = await launch(crowded);
+  await openLive(page, gateway.console);
+  await expect(page.getByTestId("tile-candidate")).toHaveText("10–50");
+  for (const width of [360, 768, 1180, 1440]) {
+    await page.setViewportSize({ width, height: 900 });
+    for (const path of ["/", "/lab"]) {
+      await openLive(page, gateway.console + path);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+      expect(wide, `${path} in a window of ${width}`).toBeLessThanOrEqual(width);
+      // What leaves its card is not counted above where something else cuts it off.
+      const outside = await page.locator(".card").evaluateAll((cards) =>
+        cards.flatMap((card) =>
+          [...card.querySelectorAll("td, .segments, .share, h2")]
+            .filter((part) => part.getBoundingClientRect().right > card.getBoundingClientRect().right + 1)
+            .map((part) => part.textContent),
+        ),
+      );
+      expect(outside, `${path} in a window of ${width}`).toEqual([]);
+    }
   }
 });
 
