@@ -104,7 +104,7 @@ pub fn Plot(model: Model) -> impl IntoView {
     let two_scales = flag(move || drawing.with(|drawing| !drawing.right.is_empty()));
     let grid = text(move || drawing.with(|drawing| grid_path(&drawing.left, spec.height)));
     let times = text(move || time_labels(span.get(), look.range.get(), live.zone()));
-    let marks = Memo::new(move |_| live.board.with(|board| marks::marks(&board.snapshot.events, span.get())));
+    let marks = Memo::new(move |_| live.events(|events| marks::marks(events, span.get())));
     let empty = text(move || drawing.with(|drawing| drawing.empty.unwrap_or_default().to_owned()));
     let spoken = RwSignal::new(String::new());
     let layer = move |at: usize| {

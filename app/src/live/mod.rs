@@ -11,16 +11,26 @@ mod socket;
 pub mod words;
 
 use leptos::prelude::*;
-use rad_model::{RolloutTick, Share, Topology};
+use rad_model::{Event, RolloutTick, Share, Topology};
 
 use crate::board::Board;
 use machine::Machine;
+
+/// What has changed on a board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum News {
+    Events,
+    All,
+}
 
 /// Signals that the whole page reads; one for each page, handed down as context.
 #[derive(Clone, Copy, Debug)]
 pub struct Live {
     /// What is shown. Held still while paused, and told to the views once an animation frame at most.
     pub board: RwSignal<Board>,
+    /// Tells of events that came in between two ticks: they change the feed and the marks, and must not
+    /// redraw everything else many times a second when many breakers trip.
+    told: RwSignal<()>,
     /// Routes, breakers and rollouts: what names and policies follow, and nothing each second.
     pub topology: Memo<Topology>,
     /// The rollouts. While paused their figures stand still too, but not their shares: who acts must see
@@ -49,6 +59,7 @@ impl Live {
         Self {
             rollouts,
             board: shown,
+            told: RwSignal::new(()),
             topology: Memo::new(move |_| shown.with(|board| board.snapshot.topology.clone())),
             connection,
             stale: Memo::new(move |_| connection.with(Machine::is_stale)),
@@ -59,8 +70,9 @@ impl Live {
         }
     }
 
-    /// Changes the board by what came in; `change` returns how many frames that were.
-    pub fn take_in(self, change: impl FnOnce(&mut Board) -> usize) {
+    /// Changes the board by what came in; `change` returns how many frames that were. The views are told of
+    /// all of it, or just that there are new events.
+    pub fn take_in(self, news: News, change: impl FnOnce(&mut Board) -> usize) {
         let mut change = Some(change);
         let waiting = self.ahead.try_update_value(|ahead| {
             let board = ahead.as_mut()?;
@@ -76,13 +88,19 @@ impl Live {
                 board.rollouts()
             });
             self.show_rollouts(rollouts.unwrap_or_default());
-            draw_soon(self);
+            draw_soon(self, news);
         }
+    }
+
+    /// Reads the events, latest last, and is told of new ones.
+    pub fn events<T>(self, read: impl FnOnce(&[Event]) -> T) -> T {
+        self.told.track();
+        self.board.with(|board| read(&board.snapshot.events))
     }
 
     /// Shows a share that was just put in force, whether or not the live connection tells of it.
     pub fn change_share(self, rollout: &str, to: Share) {
-        self.take_in(|board| {
+        self.take_in(News::Events, |board| {
             board.change_share(rollout, to);
             0
         });
@@ -159,7 +177,7 @@ pub use browser::{draw_soon, start};
 pub fn start(_: Live) {}
 
 #[cfg(not(feature = "hydrate"))]
-fn draw_soon(_: Live) {}
+fn draw_soon(_: Live, _: News) {}
 
 /// Tries to connect at once.
 pub fn retry_now() {
