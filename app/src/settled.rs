@@ -2,7 +2,7 @@
 //!
 //! Leptos can forget a type by itself, but then keeps code for views that wait (for data, or for parts of
 //! the bundle) and for views that are drawn over another of their kind. Nothing here waits, everything is
-//! drawn at once and then changes by its signals only; saying so saves a sixth of the bundle.
+//! drawn at once and then changes by its signals only; saying so saves more than a tenth of the bundle.
 
 use leptos::attr::Attribute;
 use leptos::attr::any_attribute::AnyAttribute;
