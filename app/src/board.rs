@@ -1,9 +1,13 @@
 //! Everything that the page shows, and how it moves on: the snapshot of the model, its place in the
-//! sequence of frames, and the rejections of the last minute, which no frame carries.
+//! sequence of frames, and what no frame carries: the rejections of the last minute, and how long the sides
+//! of rollouts took in the last seconds.
 
 use std::collections::VecDeque;
 
-use rad_model::{Frame, Hello, Resume, RouteTick, Snapshot, Tick};
+use rad_model::{EventKind, Frame, Hello, Resume, RolloutTick, RouteTick, Share, Snapshot, Tick};
+
+/// Figures of a single second jump too much to be read: what is shown is the mean of so many.
+pub const MEAN_MS: u64 = 10_000;
 
 /// The state behind the page.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,6 +20,8 @@ pub struct Board {
     pub interval_ms: u32,
     pub snapshot: Snapshot,
     rejections: VecDeque<(u64, Vec<(u32, u32)>)>,
+    /// The p99 of both sides of each rollout.
+    sides: VecDeque<(u64, Vec<[u32; 2]>)>,
 }
 
 impl Board {
@@ -42,8 +48,9 @@ impl Board {
                 self.epoch = hello.epoch;
                 self.seq = hello.seq;
                 self.rejections.clear();
+                self.sides.clear();
                 if let Some(now) = self.snapshot.now.take() {
-                    self.remember_rejections(&now);
+                    self.remember(&now);
                     self.snapshot.now = Some(now);
                 }
                 1
@@ -69,10 +76,52 @@ impl Board {
         }
         self.seq = seq;
         self.snapshot.apply(frame);
-        if let Frame::Tick(tick) = frame {
-            self.remember_rejections(tick);
+        match frame {
+            Frame::Tick(tick) => self.remember(tick),
+            // The event comes at once, the next tick up to a second later.
+            Frame::Event(event) => {
+                if let EventKind::RolloutChanged { rollout, to, .. } = &event.kind {
+                    self.change_share(rollout, *to);
+                }
+            }
+            Frame::Hello(_) | Frame::Bye(_) => {}
         }
         true
+    }
+
+    /// A share is in force from now on; what both sides did before it counts no longer.
+    pub fn change_share(&mut self, rollout: &str, to: Share) {
+        let named = self.snapshot.topology.rollouts.iter().position(|info| info.name == rollout);
+        let ticks = self.snapshot.now.as_mut().map(|now| &mut now.rollouts);
+        if let Some(tick) = named.zip(ticks).and_then(|(at, ticks)| ticks.get_mut(at))
+            && tick.candidate_share != to
+        {
+            *tick = RolloutTick { candidate_share: to, ..RolloutTick::default() };
+        }
+    }
+
+    /// The rollouts as they are shown: with the mean p99 of the last seconds, as far as this page has seen
+    /// them, where a tick has that of its own second.
+    #[must_use]
+    pub fn rollouts(&self) -> Vec<RolloutTick> {
+        let mut rollouts = self.snapshot.now.as_ref().map(|now| now.rollouts.clone()).unwrap_or_default();
+        for (at, tick) in rollouts.iter_mut().enumerate() {
+            if tick.legacy.total_requests > 0 {
+                tick.legacy.p99_us = self.mean_p99(at, 0);
+            }
+            if tick.candidate.total_requests > 0 {
+                tick.candidate.p99_us = self.mean_p99(at, 1);
+            }
+        }
+        rollouts
+    }
+
+    /// Leaves out seconds without a request; 0 if all were.
+    fn mean_p99(&self, rollout: usize, side: usize) -> u32 {
+        let known = self.sides.iter().filter_map(|(_, sides)| sides.get(rollout));
+        let known = known.map(|sides| u64::from(sides[side])).filter(|us| *us > 0);
+        let (sum, count) = known.fold((0, 0), |(sum, count), us| (sum + us, count + 1));
+        u32::try_from(sum / count.max(1)).unwrap_or(u32::MAX)
     }
 
     /// The end of the last interval, milliseconds since 1970; 0 before the first.
@@ -94,21 +143,29 @@ impl Board {
         counts.filter(|(at, _)| *at == route).fold(0, |sum, (_, count)| sum.saturating_add(*count))
     }
 
-    fn remember_rejections(&mut self, tick: &Tick) {
+    fn remember(&mut self, tick: &Tick) {
         let limited: Vec<_> =
             tick.routes.iter().filter(|r| r.limited > 0).map(|r| (r.route, r.limited)).collect();
         if !limited.is_empty() {
             self.rejections.push_back((tick.at_ms, limited));
         }
-        while self.rejections.front().is_some_and(|(at, _)| at + 60_000 <= tick.at_ms) {
-            self.rejections.pop_front();
-        }
+        forget(&mut self.rejections, 60_000, tick.at_ms);
+        let sides = tick.rollouts.iter().map(|tick| [tick.legacy.p99_us, tick.candidate.p99_us]).collect();
+        self.sides.push_back((tick.at_ms, sides));
+        forget(&mut self.sides, MEAN_MS, tick.at_ms);
+    }
+}
+
+fn forget<T>(seen: &mut VecDeque<(u64, T)>, after_ms: u64, now_ms: u64) {
+    while seen.front().is_some_and(|(at, _)| at + after_ms <= now_ms) {
+        seen.pop_front();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rad_model::{Event, RolloutInfo, SideTick};
 
     fn hello(epoch: &str, seq: u64, resume: Resume) -> Hello {
         Hello { epoch: epoch.to_owned(), seq, interval_ms: 1_000, resume }
@@ -148,6 +205,44 @@ mod tests {
         let mut board = board();
         assert_eq!(board.greet(hello("b", 9, Resume::Missed(vec![tick(9, 0)]))), 0);
         assert_eq!((board.epoch.as_str(), board.snapshot.history.len()), ("", 0));
+    }
+
+    fn rollout(seq: u64, percent: f64, p99_us: u32) -> Frame {
+        let side = SideTick { requests: 4, p99_us, total_requests: 4 * seq, ..SideTick::default() };
+        let candidate_share = Share::from_percent(percent).unwrap();
+        let rollouts = vec![RolloutTick { candidate_share, legacy: side, candidate: SideTick::default() }];
+        Frame::Tick(Tick { seq, at_ms: seq * 1_000, rollouts, ..Tick::default() })
+    }
+
+    #[test]
+    fn the_p99_of_a_side_is_the_mean_of_ten_seconds_with_requests() {
+        let mut board = board();
+        for (seq, p99_us) in [(6, 9_000), (7, 100), (8, 0), (17, 300)] {
+            board.apply(&rollout(seq, 10.0, p99_us));
+        }
+        let shown = board.rollouts();
+        assert_eq!((shown[0].legacy.p99_us, shown[0].candidate.p99_us), (300, 0));
+        assert_eq!(board.mean_p99(0, 0), 300);
+        board.apply(&rollout(18, 10.0, 100));
+        assert_eq!(board.rollouts()[0].legacy.p99_us, 200);
+    }
+
+    #[test]
+    fn a_changed_share_shows_with_its_event_and_both_sides_begin_anew() {
+        let mut board = board();
+        let (name, side) = ("search".to_owned(), String::new);
+        board.snapshot.topology.rollouts.push(RolloutInfo {
+            name: name.clone(),
+            legacy: side(),
+            candidate: side(),
+            stages: vec![],
+            target_success: 0.995,
+        });
+        board.apply(&rollout(6, 10.0, 500));
+        let [from, to] = [10.0, 50.0].map(|percent| Share::from_percent(percent).unwrap());
+        let kind = EventKind::RolloutChanged { rollout: name, from, to, by: side(), reason: side() };
+        board.apply(&Frame::Event(Event { seq: 7, at_ms: 6_100, kind }));
+        assert_eq!(board.rollouts(), [RolloutTick { candidate_share: to, ..RolloutTick::default() }]);
     }
 
     #[test]

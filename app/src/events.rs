@@ -52,10 +52,10 @@ pub fn reason(kind: &EventKind) -> String {
     match kind {
         EventKind::Started { version } => format!("Version {version}; takes traffic."),
         EventKind::BreakerOpened { reason, open_for_ms, .. } => {
-            format!("{} Probes after {}.", opened_because(reason), format::seconds(*open_for_ms))
+            format!("{} Probes after {}.", opened_because(reason), format::length(*open_for_ms))
         }
         EventKind::BreakerHalfOpen { after_ms, .. } => {
-            format!("After {} open, probes go through.", format::seconds(*after_ms))
+            format!("After {} open, probes go through.", format::length(*after_ms))
         }
         EventKind::BreakerClosed { successes, .. } => {
             format!("{successes} {} succeeded.", plural(*successes, "probe", "probes"))
@@ -109,6 +109,12 @@ mod tests {
         };
         assert_eq!(title(&kind), "mail breaker opened");
         assert_eq!(reason(&kind), "5 failures in a row. Probes after 60 s.");
+    }
+
+    #[test]
+    fn a_breaker_that_was_open_for_fifteen_seconds_does_not_say_sixteen() {
+        let kind = EventKind::BreakerHalfOpen { breaker: "mail".to_owned(), after_ms: 15_640 };
+        assert_eq!(reason(&kind), "After 15 s open, probes go through.");
     }
 
     #[test]

@@ -93,6 +93,16 @@ pub fn seconds(ms: u64) -> String {
     format!("{} s", count(ms.div_ceil(1_000)))
 }
 
+/// How long something lasts, never rounded up: `0.2 s`, `15 s`, `150 s`, `12 min`.
+#[must_use]
+pub fn length(ms: u64) -> String {
+    match ms {
+        0..10_000 => format!("{} s", plain(approximate(ms / 100) / 10.0)),
+        10_000..600_000 => format!("{} s", ms / 1_000),
+        _ => age(ms),
+    }
+}
+
 /// The time of day `offset_min` minutes east of UTC: `20:41:30`.
 #[must_use]
 pub fn clock(at_ms: u64, offset_min: i32) -> String {
@@ -166,5 +176,7 @@ mod tests {
     fn ages_grow_coarser_with_time() {
         assert_eq!([age(400), age(12_900), age(200_000), age(8_000_000)], ["0.4 s", "12 s", "3 min", "2 h"]);
         assert_eq!(seconds(41_200), "42 s");
+        let lengths = [length(250), length(2_000), length(15_900), length(150_000), length(720_000)];
+        assert_eq!(lengths, ["0.2 s", "2 s", "15 s", "150 s", "12 min"]);
     }
 }

@@ -38,6 +38,10 @@ const THEME: &str = "try{var t=localStorage.getItem('rad-monitor.theme');\
 const STILL: &str = "<p class=\"banner\"><b>This picture does not move.</b> \
                      It shows the state at the time of loading; live figures need JavaScript.</p>";
 
+/// Takes away from them what says or does nothing without it.
+const INERT: &str = "<style>[data-testid=connection],.age,.bar button,.actions,.more,.knob{display:none!important}\
+                     .segments button{pointer-events:none}</style>";
+
 /// The document around the application.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     let url = use_context::<RequestUrl>();
@@ -53,6 +57,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="color-scheme" content="dark light"/>
                 <script nonce=use_nonce() inner_html=THEME></script>
                 <link rel="stylesheet" href="/pkg/rad-monitor.css"/>
+                <noscript inner_html=INERT></noscript>
                 <link rel="icon" type="image/svg+xml" href="/favicon.svg"/>
                 <AutoReload options=options.clone()/>
                 <HydrationScripts options/>

@@ -1,21 +1,26 @@
 //! One type for everything that changes on the page.
 //!
 //! Views are generic code: each closure in one is a type of its own, and costs the browser's bundle a few
-//! kilobytes of drawing code. Behind these, all changing texts share one type, and all switches another.
+//! kilobytes of drawing code. Behind these, all changing texts share one type, and all switches another; and
+//! each closure is boxed before it meets the signals' own generic code.
 
 use leptos::prelude::Signal;
 
 /// A text that changes.
 pub fn text(of: impl Fn() -> String + Send + Sync + 'static) -> Signal<String> {
-    Signal::derive(of)
+    derive(Box::new(of))
 }
 
 /// Something that is so or not.
 pub fn flag(of: impl Fn() -> bool + Send + Sync + 'static) -> Signal<bool> {
-    Signal::derive(of)
+    derive(Box::new(of))
 }
 
 /// `true` or `false`, as ARIA attributes want it.
 pub fn aria(of: impl Fn() -> bool + Send + Sync + 'static) -> Signal<String> {
-    text(move || of().to_string())
+    text(move || if of() { "true" } else { "false" }.to_owned())
+}
+
+fn derive<T: Send + Sync + 'static>(of: Box<dyn Fn() -> T + Send + Sync>) -> Signal<T> {
+    Signal::derive(of)
 }

@@ -43,6 +43,33 @@ key = "client"
 `;
 }
 
+/** Names as long as they may be, several rollouts, and one with ten stages. */
+export function crowded({ legacy, candidate }: Ports): string {
+  const [one, other] = ["legacy-" + "x".repeat(57), "candidate-".repeat(6) + "next"];
+  return `
+[sample]
+legacy = "127.0.0.1:${legacy}"
+candidate = "127.0.0.1:${candidate}"
+requests_per_second = 20
+${upstream(one, `http://127.0.0.1:${legacy}`)}
+${upstream(other, `http://127.0.0.1:${candidate}`)}
+[rollouts.${"n".repeat(64)}]
+legacy = "${one}"
+candidate = "${other}"
+percent = 10
+stages = [0.25, 1, 2.5, 5, 10, 25, 33.33, 50, 75, 100]
+[rollouts.mail]
+legacy = "${one}"
+candidate = "${other}"
+percent = 50
+stages = [50, 100]
+[[routes]]
+path = "/search/${"p".repeat(60)}"
+rollout = "${"n".repeat(64)}"
+limits = ["200/minute", "1000/hour"]
+`;
+}
+
 function upstream(name: string, target: string, openFor = "60s"): string {
   return `
 [upstreams.${name}]

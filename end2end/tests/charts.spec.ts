@@ -59,6 +59,56 @@ test("the first picture has charts, with JavaScript disabled", async ({ browser,
   await context.close();
 });
 
+test("without JavaScript the page says when its picture was taken, and offers nothing that would not work", async ({
+  browser,
+  launch,
+}) => {
+  const gateway = await launch(sample());
+  await expect
+    .poll(async () => (await gateway.api<{ totals: { requests: number } }>("GET", "/api/metrics")).totals.requests)
+    .toBeGreaterThan(20);
+
+  const context = await browser.newContext({ javaScriptEnabled: false });
+  const page = await context.newPage();
+  await page.goto(gateway.console);
+  await expect(page.getByTestId("snapshot")).toHaveText(/^Snapshot of \d\d:\d\d:\d\d UTC$/);
+  await expect(page.locator("main noscript .banner")).toContainText("live figures need JavaScript");
+  for (const inert of ["connection", "pause", "theme", "kill-switch", "rollback"]) {
+    await expect(page.getByTestId(inert), inert).toBeHidden();
+  }
+  await context.close();
+
+  const live = await (await browser.newContext()).newPage();
+  await openLive(live, gateway.console);
+  await expect(live.getByTestId("connection")).toHaveText("Live");
+  await expect(live.getByTestId("snapshot")).toHaveCount(0);
+  await live.context().close();
+});
+
+test("a lone second of traffic can be seen", async ({ page, launch, upstream }) => {
+  const legacy = await upstream("legacy");
+  const candidate = await upstream("candidate");
+  const gateway = await launch(twoSides(legacy.url, candidate.url, 0));
+  await openLive(page, gateway.console);
+  // With a quiet second before and after it.
+  const { lastMs } = await drawn(page, "traffic");
+  await expectMoved(page, "traffic", lastMs);
+  await send(`${gateway.traffic}/search`, { count: 1 });
+
+  const dots = page.getByTestId("chart-latency").locator("path.dots");
+  for (const dot of await dots.all()) {
+    await expect(dot).toHaveAttribute("d", /^M[\d.]+ [\d.]+h0$/);
+    const { width, cap } = await dot.evaluate((path) => {
+      const { strokeWidth, strokeLinecap } = getComputedStyle(path);
+      return { width: parseFloat(strokeWidth), cap: strokeLinecap };
+    });
+    expect(width).toBeGreaterThanOrEqual(4);
+    expect(cap).toBe("round");
+  }
+  expect(await dots.count()).toBe(3);
+  await expect(page.getByTestId("chart-traffic").locator("path.line.accent").first()).toHaveAttribute("d", /L/);
+});
+
 test("traffic of many clients reaches the chart of requests in full", async ({ page, launch, upstream }) => {
   const legacy = await upstream("legacy");
   const candidate = await upstream("candidate");

@@ -116,6 +116,7 @@ test("without the live connection the page says so, fades, and still acts", asyn
   const gateway = await launch(sample());
   const line = await wire(gateway.ports.console);
   await openLive(page, line.url);
+  await expect(page.getByTestId("tile-candidate")).toHaveText("10");
 
   line.cutLive();
   await expect(page.getByTestId("banner")).toBeVisible();
@@ -126,10 +127,29 @@ test("without the live connection the page says so, fades, and still acts", asyn
   await expect
     .poll(async () => (await gateway.api<Metrics>("GET", "/api/metrics")).rollouts[0]?.candidate_share)
     .toBe(50);
+  await expect(page.getByTestId("share-50")).toHaveAttribute("aria-pressed", "true");
 
   line.restore();
   await expectLive(page);
   await expect(page.getByTestId("tile-candidate")).toHaveText("50");
+});
+
+test("that nobody answered an action is said until the connection is back", async ({ page, launch, wire }) => {
+  const gateway = await launch(sample());
+  const line = await wire(gateway.ports.console);
+  await openLive(page, line.url);
+  const error = page.getByTestId("rollout-error");
+
+  line.cut();
+  await expect(page.getByTestId("banner")).toBeVisible();
+  await page.getByTestId("share-50").click();
+  await expect(error).toHaveText("The server did not answer.");
+
+  line.restore();
+  await expectLive(page);
+  await expect(error).toBeHidden();
+  await page.getByTestId("share-50").click();
+  await expect(page.getByTestId("share-50")).toHaveAttribute("aria-pressed", "true");
 });
 
 test("Retry now tries at once", async ({ page, launch, wire }) => {

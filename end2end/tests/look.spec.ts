@@ -1,7 +1,7 @@
 import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 
-import { sample } from "../src/configuration";
+import { crowded, sample } from "../src/configuration";
 import { drawn, expectMoved, openLive, pages } from "../src/dashboard";
 import { CONNECTION_LOST, expect, test } from "../src/test";
 
@@ -55,6 +55,32 @@ test("every page fits 360 px without scrolling sideways", async ({ page, launch 
   }
 });
 
+test("names of 64 characters and ten stages fit every window, and the tile tells of all rollouts", async ({
+  page,
+  launch,
+}) => {
+  const gateway = await launch(crowded);
+  await openLive(page, gateway.console);
+  await expect(page.getByTestId("tile-candidate")).toHaveText("10–50");
+  for (const width of [360, 768, 1180, 1440]) {
+    await page.setViewportSize({ width, height: 900 });
+    for (const path of ["/", "/lab"]) {
+      await openLive(page, gateway.console + path);
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+      expect(wide, `${path} in a window of ${width}`).toBeLessThanOrEqual(width);
+      // What leaves its card is not counted above where something else cuts it off.
+      const outside = await page.locator(".card").evaluateAll((cards) =>
+        cards.flatMap((card) =>
+          [...card.querySelectorAll("td, .segments, .share, h2")]
+            .filter((part) => part.getBoundingClientRect().right > card.getBoundingClientRect().right + 1)
+            .map((part) => part.textContent),
+        ),
+      );
+      expect(outside, `${path} in a window of ${width}`).toEqual([]);
+    }
+  }
+});
+
 test("every page opens without an error or a warning in the browser's console", async ({ page, launch }) => {
   const gateway = await launch(sample());
   await openLive(page, gateway.console);
@@ -93,4 +119,32 @@ test("Pause holds the picture, counts what is new, and Resume shows it", async (
   await pause.click();
   await expectMoved(page, "traffic", held.lastMs + 1_500, 1_000);
   expect((await drawn(page, "traffic")).pieces).toBe(1);
+});
+
+test("while paused no figure moves, but what acts on the world acts and shows it", async ({ page, launch }) => {
+  const gateway = await launch(sample());
+  await openLive(page, gateway.console);
+  const [pause, connection] = [page.getByTestId("pause"), page.getByTestId("connection")];
+  const rollout = page.getByTestId("rollout-search");
+  await expect(rollout.getByTestId("side-legacy")).toContainText(/[1-9]\d* (ms|s)/);
+  await pause.click();
+  await expect(connection).toHaveText("Paused");
+  // What came in just before may be drawn in the next frame still.
+  await page.evaluate(() => new Promise(requestAnimationFrame));
+  const held = await page.locator("main").innerText();
+  await expect(pause).toContainText(/\+[3-9] new/);
+  expect(await page.locator("main").innerText()).toBe(held);
+
+  await rollout.getByTestId("share-50").click();
+  await expect(rollout.getByTestId("share-50")).toHaveAttribute("aria-pressed", "true");
+  await expect(page.getByTestId("tile-candidate")).toHaveText("50");
+  // Both sides are counted since the change, and paused.
+  await expect(rollout.getByTestId("side-candidate").locator("td").nth(1)).toHaveText("0");
+  await rollout.getByTestId("rollback").click();
+  await expect(rollout.getByTestId("share-0")).toHaveAttribute("aria-pressed", "true");
+  await expect(connection).toHaveText("Paused");
+
+  await pause.click();
+  await expect(connection).toHaveText("Live");
+  await expect(rollout.getByTestId("side-legacy").locator("td").nth(1)).not.toHaveText("0");
 });

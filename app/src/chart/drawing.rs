@@ -1,6 +1,7 @@
 //! What a chart is, and what its picture is made of.
 
 use super::past::Past;
+use super::path::{self, Runs, Trace};
 use super::scale::{Scale, Span};
 
 /// A kind of chart.
@@ -48,7 +49,15 @@ pub struct Drawing {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layer {
     pub area: String,
-    pub line: String,
+    pub trace: Trace,
+}
+
+impl Layer {
+    /// A series as a line.
+    #[must_use]
+    pub fn line(runs: &Runs, height: u32) -> Self {
+        Self { area: String::new(), trace: path::trace(runs, f64::from(height)) }
+    }
 }
 
 /// A label at a height of 0 (bottom) to 1 (top).

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::drawing::{Drawing, Layer, Series, Spec, labels};
 use super::past::Past;
-use super::path;
 use super::scale::Scale;
 use crate::format;
 
@@ -47,7 +46,7 @@ fn draw(past: &Past<'_>) -> Drawing {
     let steps = past.steps();
     let layers = (0..columns.len()).map(|at| {
         let runs = past.runs(&steps, |step| value(past, at, step).map(|duration| duration / us), scale);
-        Layer { area: String::new(), line: path::line(&runs, f64::from(LATENCY.height)) }
+        Layer::line(&runs, LATENCY.height)
     });
     let layers = layers.collect();
     let decimals = u32::from(scale.step < 1.0 || scale.step % 1.0 > 0.0);

@@ -28,13 +28,12 @@ fn draw(past: &Past<'_>) -> Drawing {
     let rejected = |step: Range<usize>| past.rate(mean(&history.limited, step));
     let highest = steps.iter().map(|step| rejected(step.clone())).fold(0.0, f64::max);
     let scale = Scale::from_zero(highest, 2, 1.0);
-    let height = f64::from(LIMITS.height);
     let bars = past.runs(&steps, |step| Some(rejected(step)), scale);
-    let layer = if highest > 0.0 {
-        Layer { area: path::area(&bars, &path::floor(&bars), height), line: path::line(&bars, height) }
-    } else {
-        Layer::default()
-    };
+    let mut layer = Layer::default();
+    if highest > 0.0 {
+        layer = Layer::line(&bars, LIMITS.height);
+        layer.area = path::area(&bars, &path::floor(&bars), f64::from(LIMITS.height));
+    }
     let usage = past.runs(&steps, |step| fullest(past, step).map(f64::from), FULL);
     let mut right: Vec<Label> = if highest > 0.0 { labels(scale, format::plain) } else { vec![] };
     if let Some(top) = right.last_mut() {
@@ -44,7 +43,7 @@ fn draw(past: &Past<'_>) -> Drawing {
     Drawing {
         span: past.span,
         points: past.points(),
-        layers: vec![layer, Layer { area: String::new(), line: path::line(&usage, height) }],
+        layers: vec![layer, Layer::line(&usage, LIMITS.height)],
         left: labels(FULL, |permille| {
             format!("{}{}", format::fixed(permille / 10.0, 0), if permille >= 1_000.0 { " %" } else { "" })
         }),

@@ -6,11 +6,8 @@ use rad_model::{History, Snapshot};
 
 use super::path::{self, Point, Runs};
 use super::scale::{Scale, Span};
-use crate::board::Board;
+use crate::board::{Board, MEAN_MS};
 use crate::format::approximate;
-
-/// Figures of a single second jump too much to be read: tiles and legends show the mean of so many.
-pub const MEAN_MS: u64 = 10_000;
 
 /// Spans longer than this are drawn in steps of several intervals.
 const LONG_MS: u64 = 300_000;

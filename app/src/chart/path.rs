@@ -36,17 +36,29 @@ pub fn runs(
     runs
 }
 
-/// A line through each run; a lone point becomes a dot (with round line caps).
+/// What a series leaves on paper.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trace {
+    /// Through the points of each run.
+    pub line: String,
+    /// Points that stand alone, as lines of no length: a wide pen with a round nib makes dots of them.
+    pub dots: String,
+}
+
+/// The trace of each run.
 #[must_use]
-pub fn line(runs: &[Vec<Point>], height: f64) -> String {
-    let mut pen = Pen::new(runs, height);
+pub fn trace(runs: &[Vec<Point>], height: f64) -> Trace {
+    let mut line = Pen::new(runs, height);
+    let mut dots = Pen::new(&[], height);
     for run in runs {
-        pen.stroke(run.iter());
-        if run.len() == 1 {
-            pen.text.push_str("h.1");
+        if let [point] = &run[..] {
+            dots.go('M', point);
+            dots.text.push_str("h0");
+        } else {
+            line.stroke(run.iter());
         }
     }
-    pen.text
+    Trace { line: line.text, dots: dots.text }
 }
 
 /// The area between each run and the run below it (of the same points in time).
@@ -125,28 +137,32 @@ mod tests {
         Point { x: format::approximate(at_ms) / 10_000.0, y: value }
     }
 
-    fn drawn(series: &[(u64, Option<f64>)]) -> String {
-        line(&runs(series.iter().copied(), 2_500, place), 100.0)
+    fn drawn(series: &[(u64, Option<f64>)]) -> [String; 2] {
+        let Trace { line, dots } = trace(&runs(series.iter().copied(), 2_500, place), 100.0);
+        [line, dots]
     }
 
     #[test]
     fn a_line_goes_through_its_points() {
         assert_eq!(
             drawn(&[(0, Some(0.0)), (1_000, Some(0.5)), (2_000, Some(0.999))]),
-            "M0 100L100 50L200 .1".replace(" .1", " 0.1")
+            ["M0 100L100 50L200 0.1", ""]
         );
     }
 
     #[test]
     fn points_more_than_two_and_a_half_intervals_apart_are_not_joined() {
-        assert_eq!(drawn(&[(0, Some(1.0)), (2_500, Some(1.0)), (5_001, Some(1.0))]), "M0 0L250 0M500.1 0h.1");
+        assert_eq!(
+            drawn(&[(0, Some(1.0)), (2_500, Some(1.0)), (5_001, Some(1.0))]),
+            ["M0 0L250 0", "M500.1 0h0"]
+        );
     }
 
     #[test]
     fn one_missing_value_is_bridged_and_three_are_a_gap() {
-        assert_eq!(drawn(&[(0, Some(1.0)), (1_000, None), (2_000, Some(1.0))]), "M0 0L200 0");
+        assert_eq!(drawn(&[(0, Some(1.0)), (1_000, None), (2_000, Some(1.0))]), ["M0 0L200 0", ""]);
         let hole = [(0, Some(1.0)), (1_000, None), (2_000, None), (3_000, None), (4_000, Some(1.0))];
-        assert_eq!(drawn(&hole), "M0 0h.1M400 0h.1");
+        assert_eq!(drawn(&hole), ["", "M0 0h0M400 0h0"]);
     }
 
     #[test]

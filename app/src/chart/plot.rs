@@ -3,10 +3,10 @@
 
 use leptos::prelude::*;
 
-use super::drawing::{Drawing, Label, Layer, Spec};
+use super::drawing::{Drawing, Label, Spec};
 use super::marks::{self, Mark};
 use super::past::Past;
-use super::path::WIDTH;
+use super::path::{Trace, WIDTH};
 use super::pointer;
 use super::scale::Span;
 use crate::components::Card;
@@ -104,19 +104,19 @@ pub fn Plot(model: Model) -> impl IntoView {
     let two_scales = flag(move || drawing.with(|drawing| !drawing.right.is_empty()));
     let grid = text(move || drawing.with(|drawing| grid_path(&drawing.left, spec.height)));
     let times = text(move || time_labels(span.get(), look.range.get(), live.zone()));
-    let marks = Memo::new(move |_| live.board.with(|board| marks::marks(&board.snapshot.events, span.get())));
+    let marks = Memo::new(move |_| live.events(|events| marks::marks(events, span.get())));
     let empty = text(move || drawing.with(|drawing| drawing.empty.unwrap_or_default().to_owned()));
     let spoken = RwSignal::new(String::new());
     let layer = move |at: usize| {
         let tone = spec.series[at].tone;
-        let path = move |pick: fn(&Layer) -> &String| {
-            text(move || {
-                drawing.with(|drawing| drawing.layers.get(at).map(pick).cloned().unwrap_or_default())
-            })
-        };
+        let area = text(move || {
+            drawing.with(|drawing| drawing.layers.get(at).map(|layer| layer.area.clone()).unwrap_or_default())
+        });
         view! {
-            <path class=format!("area {tone}") d=path(|layer| &layer.area)></path>
-            <path class=format!("line {tone}") d=path(|layer| &layer.line)></path>
+            <path class=format!("area {tone}") d=area></path>
+            <Lines tone trace=Signal::derive(move || {
+                drawing.with(|drawing| drawing.layers.get(at).map(|layer| layer.trace.clone()).unwrap_or_default())
+            })/>
         }
     };
     let no_cursor = flag(move || look.cursor.get().is_none());
@@ -187,6 +187,15 @@ pub fn Plot(model: Model) -> impl IntoView {
     })
 }
 
+/// The trace of a series in its colour.
+#[component]
+pub fn Lines(tone: &'static str, trace: Signal<Trace>) -> impl IntoView {
+    view! {
+        <path class=format!("line {tone}") d=text(move || trace.with(|trace| trace.line.clone()))></path>
+        <path class=format!("line dots {tone}") d=text(move || trace.with(|trace| trace.dots.clone()))></path>
+    }
+}
+
 fn moment(mark: Mark, span: Memo<Span>) -> impl IntoView {
     let at_ms = mark.at_ms;
     view! {
@@ -207,7 +216,8 @@ fn scale_labels(labels: &[Label]) -> String {
 fn time_labels(span: Span, range: Range, zone_min: i32) -> String {
     let label = |at_ms| {
         let left = percent(span.position(at_ms));
-        format!("<span style=\"left:{left}\">{}</span>", time(at_ms, range, zone_min))
+        // The last one stays inside.
+        format!("<span style=\"left:min({left},100% - 1.2em)\">{}</span>", time(at_ms, range, zone_min))
     };
     span.ticks().into_iter().map(label).collect()
 }

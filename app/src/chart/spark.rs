@@ -1,6 +1,6 @@
 //! The small line in a tile.
 
-use super::path::{self, Point};
+use super::path::{self, Point, Trace};
 use super::scale::Scale;
 
 /// A sparkline is drawn this high.
@@ -11,7 +11,7 @@ pub const POINTS: usize = 60;
 
 /// The path of a series that ends now; missing values are gaps.
 #[must_use]
-pub fn spark(values: &[Option<f64>], scale: Scale) -> String {
+pub fn spark(values: &[Option<f64>], scale: Scale) -> Trace {
     let series = values.iter().zip(0_u64..).map(|(value, at)| (at, *value));
     let first = POINTS.saturating_sub(values.len());
     let place = |at: u64, value| Point {
@@ -19,7 +19,7 @@ pub fn spark(values: &[Option<f64>], scale: Scale) -> String {
         // Half a line's width away from both edges.
         y: 0.06 + 0.88 * scale.position(value),
     };
-    path::line(&path::runs(series, 2, place), HEIGHT)
+    path::trace(&path::runs(series, 2, place), HEIGHT)
 }
 
 /// From 0 to the highest value.
@@ -36,12 +36,12 @@ mod tests {
     #[test]
     fn a_short_series_ends_on_the_right() {
         let path = spark(&[Some(1.0), Some(1.0)], up_from_zero(&[Some(1.0)]));
-        assert_eq!(path, "M983.1 1.4L1000 1.4");
+        assert_eq!(path.line, "M983.1 1.4L1000 1.4");
     }
 
     #[test]
     fn nothing_at_all_is_a_line_on_the_ground() {
         let values = [Some(0.0), Some(0.0)];
-        assert!(spark(&values, up_from_zero(&values)).ends_with("22.6"));
+        assert!(spark(&values, up_from_zero(&values)).line.ends_with("22.6"));
     }
 }

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use super::drawing::{Drawing, Layer, Series, Spec, labels};
 use super::past::Past;
-use super::path;
 use super::scale::Scale;
 use crate::format;
 
@@ -24,12 +23,11 @@ fn draw(past: &Past<'_>) -> Drawing {
     let value = |step: Range<usize>| past.success(step.end - 1);
     let lowest = steps.iter().filter_map(|step| value(step.clone())).reduce(f64::min);
     let scale = Scale::near_one(lowest.unwrap_or(1.0));
-    let line = path::line(&past.runs(&steps, value, scale), f64::from(SUCCESS.height));
     Drawing {
         span: past.span,
         points: past.points(),
         // No area: the scale need not begin at 0.
-        layers: vec![Layer { area: String::new(), line }],
+        layers: vec![Layer::line(&past.runs(&steps, value, scale), SUCCESS.height)],
         left: labels(scale, |share| label(share, scale)),
         right: vec![],
         summary: lowest.map_or("Success: no requests yet.".to_owned(), |lowest| {

@@ -39,15 +39,21 @@ fn draw(past: &Past<'_>) -> Drawing {
     let highest = steps.iter().map(|step| stack(3, step)).fold(0.0, f64::max);
     let scale = Scale::from_zero(highest, 3, 1.0);
     let mut below = path::floor(&past.runs(&steps, |step| Some(stack(0, &step)), scale));
-    let height = f64::from(TRAFFIC.height);
     let layers = (0..columns.len()).map(|upto| {
         let top = past.runs(&steps, |step| Some(stack(upto, &step)), scale);
-        // No line where there is nothing: the failures of a quiet gateway must not look like a red roof.
-        let there = |step: Range<usize>| (rate(upto, &step) > 0.0).then(|| stack(upto, &step));
-        let line = path::line(&past.runs(&steps, there, scale), height);
-        let area = if line.is_empty() { String::new() } else { path::area(&top, &below, height) };
+        // No line where there is nothing: the failures of a quiet gateway must not look like a red roof. But
+        // it rises from the ground and comes down again, so that a lone second is a peak.
+        let there = |step: Range<usize>| {
+            let around =
+                step.start.saturating_sub(step.len())..(step.end + step.len()).min(columns[upto].len());
+            (mean(columns[upto], around) > 0.0).then(|| stack(upto, &step))
+        };
+        let mut layer = Layer::line(&past.runs(&steps, there, scale), TRAFFIC.height);
+        if layer != Layer::default() {
+            layer.area = path::area(&top, &below, f64::from(TRAFFIC.height));
+        }
         below = top;
-        Layer { area, line }
+        layer
     });
     let layers = layers.collect();
     let now = read(past, None);

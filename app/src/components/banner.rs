@@ -13,7 +13,7 @@ use crate::signals::{flag, text};
 #[component]
 pub fn Banner() -> impl IntoView {
     let live = use_live();
-    let fresh = flag(move || live.connection.with(|machine| !machine.is_stale()));
+    let fresh = flag(move || !live.stale.get());
     let lost = text(move || {
         let now_ms = live.now_ms.get().unwrap_or(0);
         let since = live.connection.with(|machine| machine.lost_ms).unwrap_or(now_ms);

@@ -1,6 +1,6 @@
 //! A titled part of a page.
 
-use crate::settled::settle;
+use crate::settled::{Settled, settle};
 use leptos::prelude::*;
 
 /// A card with its heading, a note or a legend beside it, and its content.
@@ -18,7 +18,7 @@ pub fn Card(
     note: Option<Signal<String>>,
     /// At the right end of the header.
     #[prop(optional)]
-    aside: Option<AnyView>,
+    aside: Option<Settled>,
     /// Further classes.
     #[prop(optional)]
     class: &'static str,

@@ -10,15 +10,20 @@ use crate::signals::{flag, text};
 #[component]
 pub fn Connection() -> impl IntoView {
     let live = use_live();
-    let class = text(move || format!("pill {}", live.connection.with(words::state).0));
-    let state = text(move || live.connection.with(words::state).1.to_owned());
+    let stands = move || {
+        let words = if live.is_paused() { words::held } else { words::state };
+        live.connection.with(words)
+    };
+    let class = text(move || format!("pill {}", stands().0));
+    let state = text(move || stands().1.to_owned());
     let next = text(move || {
         let now_ms = live.now_ms.get().unwrap_or(0);
         live.connection.with(|machine| words::next(machine, now_ms))
     });
     let is_live = flag(move || live.connection.with(|machine| !machine.is_disabled()));
     let age = text(move || {
-        let heard = live.connection.with(|machine| machine.heard_ms);
+        // Of a picture that is held still it says from when it is.
+        let heard = if live.is_paused() { None } else { live.connection.with(|machine| machine.heard_ms) };
         match (heard, live.now_ms.get()) {
             (Some(heard), Some(now_ms)) => {
                 format!("updated {} ago", format::age(now_ms.saturating_sub(heard)))
@@ -29,7 +34,14 @@ pub fn Connection() -> impl IntoView {
             },
         }
     });
+    let snapshot = match live.board.with_untracked(|board| board.at_ms()) {
+        0 => "Snapshot".to_owned(),
+        at_ms => format!("Snapshot of {}", clock(at_ms, None)),
+    };
+    // Without JavaScript there is no connection to speak of.
+    let still = format!("<span class=\"pill off\" data-testid=\"snapshot\">{snapshot}</span>");
     view! {
+        <noscript inner_html=still></noscript>
         <span class=class data-testid="connection">
             {state}
             <span class="detail" hidden=flag(move || next.with(String::is_empty))>{next}</span>

@@ -13,10 +13,10 @@ const RESUME: &str = "M4 3l9 5-9 5z";
 pub fn Pause() -> impl IntoView {
     let live = use_live();
     let held = live.held;
-    let paused = move || held.get().is_some();
+    let paused = move || live.is_paused();
     let icon = text(move || if paused() { RESUME } else { PAUSE }.to_owned());
     let word = text(move || if paused() { "Resume" } else { "Pause" }.to_owned());
-    let new = text(move || held.get().map(|new| format!("+{new} new")).unwrap_or_default());
+    let new = text(move || held.get().map(|new| format!("+{new}")).unwrap_or_default());
     view! {
         <button
             data-testid="pause"
@@ -26,7 +26,7 @@ pub fn Pause() -> impl IntoView {
         >
             <svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><path d=icon></path></svg>
             <span class="word">{word}</span>
-            <span class="new" hidden=flag(move || !paused())>{new}</span>
+            <span class="new" hidden=flag(move || !paused())>{new}<span class="wide">" new"</span></span>
         </button>
     }
 }

@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use crate::chart::path::Trace;
+use crate::chart::plot::Lines;
 use crate::chart::spark::HEIGHT;
 use crate::settled::settle;
 use crate::signals::text;
@@ -11,8 +13,8 @@ use crate::signals::text;
 pub struct Figure {
     pub value: String,
     pub unit: String,
-    /// The path of its last minute.
-    pub spark: String,
+    /// Its last minute.
+    pub spark: Trace,
 }
 
 /// A tile; it leads to the part of the page that explains it.
@@ -20,9 +22,13 @@ pub struct Figure {
 pub fn Tile(
     /// Names it in tests: `tile-requests`.
     name: &'static str,
-    label: &'static str,
+    #[prop(into)] label: Signal<String>,
+    /// Over how long it is taken, where it is not that of the moment.
+    #[prop(optional)]
+    over: &'static str,
     /// What exactly it counts.
-    hint: &'static str,
+    #[prop(into)]
+    hint: Signal<String>,
     /// The class that colours its line.
     tone: &'static str,
     /// Where it leads.
@@ -34,13 +40,13 @@ pub fn Tile(
 ) -> impl IntoView {
     settle(view! {
         <a href=href title=hint hidden=hidden>
-            <small>{label}</small>
+            <small class="ends"><span>{label}</span><span>{over}</span></small>
             <span class="big">
                 <span data-testid=format!("tile-{name}")>{text(move || figure.with(|figure| figure.value.clone()))}</span>
                 <small>{text(move || figure.with(|figure| figure.unit.clone()))}</small>
             </span>
             <svg class="spark" viewBox=format!("0 0 1000 {HEIGHT}") preserveAspectRatio="none" aria-hidden="true">
-                <path class=format!("line {tone}") d=text(move || figure.with(|figure| figure.spark.clone()))></path>
+                <Lines tone trace=Signal::derive(move || figure.with(|figure| figure.spark.clone()))/>
             </svg>
         </a>
     })

@@ -10,12 +10,15 @@ use rad_model::{Frame, Hello};
 
 use super::machine::{ABNORMAL, Effect, Input, Machine, Phase};
 use super::socket::Socket;
-use super::{Live, http, kill_switch};
+use super::{Live, News, http, kill_switch};
 
 const POLL_EVERY: Duration = Duration::from_secs(10);
 
 /// Countdowns show tenths.
 const CLOCK_EVERY: Duration = Duration::from_millis(100);
+
+/// Between two drawings of events only.
+const EVENTS_APART_MS: u64 = 250;
 
 /// While all is well the clock only has to keep "updated … ago" going.
 const CALM: u32 = 5;
@@ -30,7 +33,8 @@ struct Driver {
 
 thread_local! {
     static DRIVER: RefCell<Option<Driver>> = const { RefCell::new(None) };
-    static DRAWING: Cell<bool> = const { Cell::new(false) };
+    static TO_DRAW: Cell<Option<News>> = const { Cell::new(None) };
+    static EVENTS_DRAWN_MS: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Connects, or polls if the kill switch was thrown in an earlier life of the page.
@@ -48,7 +52,7 @@ pub fn start(live: Live) {
     }
     start_clock(live);
     leptos::prelude::Effect::new(move |_| {
-        let stale = live.connection.with(Machine::is_stale);
+        let stale = live.stale.get();
         if let Some(body) = document().body() {
             let _ = body.class_list().toggle_with_force("stale", stale);
         }
@@ -73,12 +77,28 @@ pub fn feed(input: Input) {
 }
 
 /// Tells the views of a changed board in the next animation frame; a hidden tab has none until it returns.
-pub fn draw_soon(live: Live) {
-    if !DRAWING.replace(true) {
-        request_animation_frame(move || {
-            DRAWING.set(false);
-            live.board.notify();
-        });
+///
+/// A lone event is shown at once, a storm of them a few times a second.
+pub fn draw_soon(live: Live, news: News) {
+    let before = TO_DRAW.get();
+    TO_DRAW.set(before.max(Some(news)));
+    if before >= Some(news) {
+        return;
+    }
+    let draw = move || match TO_DRAW.take() {
+        Some(News::All) => live.board.notify(),
+        Some(News::Events) => {
+            EVENTS_DRAWN_MS.set(now_ms());
+            live.told.notify();
+        }
+        None => {}
+    };
+    let next_ms = EVENTS_DRAWN_MS.get() + EVENTS_APART_MS;
+    match next_ms.saturating_sub(now_ms()) {
+        wait @ 1..=EVENTS_APART_MS if news == News::Events => {
+            set_timeout(move || request_animation_frame(draw), Duration::from_millis(wait));
+        }
+        _ => request_animation_frame(draw),
     }
 }
 
@@ -88,9 +108,16 @@ pub fn receive(frame: Frame) {
     match frame {
         Frame::Hello(hello) => greet(live, *hello),
         Frame::Bye(bye) => feed(Input::Bye(bye.reconnect_ms)),
-        Frame::Tick(_) | Frame::Event(_) => {
-            live.take_in(|board| usize::from(board.apply(&frame)));
+        Frame::Tick(_) => {
+            live.take_in(News::All, |board| usize::from(board.apply(&frame)));
             feed(Input::FrameSeen);
+        }
+        Frame::Event(_) => {
+            live.take_in(News::Events, |board| usize::from(board.apply(&frame)));
+            // The watchdog is told; what the page says of its connection can wait for the next tick.
+            DRIVER.with_borrow_mut(|slot| {
+                slot.as_mut().map(|driver| driver.machine.step(Input::FrameSeen, now_ms(), 0.0))
+            });
         }
     }
 }
@@ -105,7 +132,7 @@ fn live() -> Option<Live> {
 }
 
 fn greet(live: Live, hello: Hello) {
-    live.take_in(|board| board.greet(hello));
+    live.take_in(News::All, |board| board.greet(hello));
     feed(Input::FrameSeen);
     DRIVER.with_borrow_mut(|slot| {
         if let Some(Driver { machine, socket: Some(socket), .. }) = slot {

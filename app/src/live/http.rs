@@ -4,6 +4,9 @@ use serde::de::DeserializeOwned;
 #[cfg(feature = "hydrate")]
 use wasm_bindgen::JsValue;
 
+/// The error of a request that nobody answered.
+pub const UNANSWERED: &str = "The server did not answer.";
+
 /// Reads a resource; the error is a sentence for people.
 pub async fn get<T: DeserializeOwned>(url: &str) -> Result<T, String> {
     call("GET", url, None).await
@@ -21,7 +24,7 @@ async fn call<T: DeserializeOwned>(method: &str, url: &str, body: Option<String>
         detail: String,
     }
 
-    let (status, text) = fetch(method, url, body).await.map_err(|_| "The server did not answer.")?;
+    let (status, text) = fetch(method, url, body).await.map_err(|_| UNANSWERED)?;
     if (200..300).contains(&status) {
         return serde_json::from_str(&text)
             .map_err(|error| format!("The answer was not understood: {error}."));

@@ -11,21 +11,34 @@ mod socket;
 pub mod words;
 
 use leptos::prelude::*;
-use rad_model::{RolloutTick, Topology};
+use rad_model::{Event, RolloutTick, Share, Topology};
 
 use crate::board::Board;
 use machine::Machine;
+
+/// What has changed on a board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum News {
+    Events,
+    All,
+}
 
 /// Signals that the whole page reads; one for each page, handed down as context.
 #[derive(Clone, Copy, Debug)]
 pub struct Live {
     /// What is shown. Held still while paused, and told to the views once an animation frame at most.
     pub board: RwSignal<Board>,
+    /// Tells of events that came in between two ticks: they change the feed and the marks, and must not
+    /// redraw everything else many times a second when many breakers trip.
+    told: RwSignal<()>,
     /// Routes, breakers and rollouts: what names and policies follow, and nothing each second.
     pub topology: Memo<Topology>,
-    /// The rollouts as they are, even while paused: who acts must see what is in force.
+    /// The rollouts. While paused their figures stand still too, but not their shares: who acts must see
+    /// what is in force.
     pub rollouts: RwSignal<Vec<RolloutTick>>,
     pub connection: RwSignal<Machine>,
+    /// Whether no figures come in.
+    pub stale: Memo<bool>,
     /// Now by the browser's clock; `None` in the first picture, which the server draws.
     pub now_ms: RwSignal<Option<u64>>,
     /// Minutes east of UTC; `None` in the first picture, which shows UTC.
@@ -40,12 +53,16 @@ impl Live {
     /// The state that the page starts with.
     #[must_use]
     pub fn new(board: Board) -> Self {
+        let rollouts = RwSignal::new(board.rollouts());
         let shown = RwSignal::new(board);
+        let connection = RwSignal::new(Machine::default());
         Self {
-            rollouts: RwSignal::new(shown.with_untracked(rollouts)),
+            rollouts,
             board: shown,
+            told: RwSignal::new(()),
             topology: Memo::new(move |_| shown.with(|board| board.snapshot.topology.clone())),
-            connection: RwSignal::new(Machine::default()),
+            connection,
+            stale: Memo::new(move |_| connection.with(Machine::is_stale)),
             now_ms: RwSignal::new(None),
             zone_min: RwSignal::new(None),
             held: RwSignal::new(None),
@@ -53,13 +70,14 @@ impl Live {
         }
     }
 
-    /// Changes the board by what came in; `change` returns how many frames that were.
-    pub fn take_in(self, change: impl FnOnce(&mut Board) -> usize) {
+    /// Changes the board by what came in; `change` returns how many frames that were. The views are told of
+    /// all of it, or just that there are new events.
+    pub fn take_in(self, news: News, change: impl FnOnce(&mut Board) -> usize) {
         let mut change = Some(change);
         let waiting = self.ahead.try_update_value(|ahead| {
             let board = ahead.as_mut()?;
             let new = change.take().map_or(0, |change| change(board));
-            Some((new, rollouts(board)))
+            Some((new, self.with_new_shares(board)))
         });
         if let Some((new, rollouts)) = waiting.flatten() {
             self.held.update(|held| *held = held.map(|held| held + new));
@@ -67,11 +85,45 @@ impl Live {
         } else if let Some(change) = change {
             let rollouts = self.board.try_update_untracked(|board| {
                 change(board);
-                rollouts(board)
+                board.rollouts()
             });
             self.show_rollouts(rollouts.unwrap_or_default());
-            draw_soon(self);
+            draw_soon(self, news);
         }
+    }
+
+    /// Reads the events, latest last, and is told of new ones.
+    pub fn events<T>(self, read: impl FnOnce(&[Event]) -> T) -> T {
+        self.told.track();
+        self.board.with(|board| read(&board.snapshot.events))
+    }
+
+    /// Shows a share that was just put in force, whether or not the live connection tells of it.
+    pub fn change_share(self, rollout: &str, to: Share) {
+        self.take_in(News::Events, |board| {
+            board.change_share(rollout, to);
+            0
+        });
+    }
+
+    /// The rollouts as they are shown, but with those of the board whose share has changed.
+    fn with_new_shares(self, board: &Board) -> Vec<RolloutTick> {
+        let mut shown = self.rollouts.get_untracked();
+        let infos = &board.snapshot.topology.rollouts;
+        if self.topology.with_untracked(|topology| topology.rollouts == *infos) {
+            for (shown, now) in shown.iter_mut().zip(board.rollouts()) {
+                if shown.candidate_share != now.candidate_share {
+                    *shown = now;
+                }
+            }
+        }
+        shown
+    }
+
+    /// Whether the picture is held still.
+    #[must_use]
+    pub fn is_paused(self) -> bool {
+        self.held.with(Option::is_some)
     }
 
     /// Where in the sequence of frames the page is: epoch and number.
@@ -85,6 +137,7 @@ impl Live {
     pub fn toggle_pause(self) {
         if let Some(board) = self.ahead.try_update_value(Option::take).flatten() {
             self.held.set(None);
+            self.show_rollouts(board.rollouts());
             self.board.set(board);
         } else {
             self.ahead.set_value(Some(self.board.get_untracked()));
@@ -116,10 +169,6 @@ pub fn use_live() -> Live {
     use_context().unwrap_or_else(|| Live::new(Board::default()))
 }
 
-fn rollouts(board: &Board) -> Vec<RolloutTick> {
-    board.snapshot.now.as_ref().map(|tick| tick.rollouts.clone()).unwrap_or_default()
-}
-
 #[cfg(feature = "hydrate")]
 pub use browser::{draw_soon, start};
 
@@ -128,7 +177,7 @@ pub use browser::{draw_soon, start};
 pub fn start(_: Live) {}
 
 #[cfg(not(feature = "hydrate"))]
-fn draw_soon(_: Live) {}
+fn draw_soon(_: Live, _: News) {}
 
 /// Tries to connect at once.
 pub fn retry_now() {

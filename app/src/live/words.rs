@@ -18,6 +18,16 @@ pub fn state(machine: &Machine) -> (&'static str, &'static str) {
     }
 }
 
+/// The same for a page that is held still. Of what is wrong it says nothing less than one that is not.
+#[must_use]
+pub fn held(machine: &Machine) -> (&'static str, &'static str) {
+    match machine.phase {
+        Phase::Open { live: true, .. } => ("warn", "Paused"),
+        Phase::Disabled if !machine.is_stale() => ("warn", "Paused"),
+        _ => state(machine),
+    }
+}
+
 /// What happens next: `(3 of 10) in 2.1 s`; empty while all is well.
 #[must_use]
 pub fn next(machine: &Machine, now_ms: u64) -> String {
@@ -92,6 +102,16 @@ mod tests {
         assert_eq!(state(&machine).1, "Reconnecting");
         assert_eq!(next(&machine, 150), "(3 of 10) in 2.1 s");
         assert_eq!(outlook(&machine, 150), "Reconnecting (3 of 10) in 2.1 s.");
+    }
+
+    #[test]
+    fn a_page_that_is_held_still_is_paused_and_a_lost_connection_is_still_lost() {
+        let mut machine = lost(0);
+        machine.step(Input::Opened, 0, 0.5);
+        machine.step(Input::FrameSeen, 0, 0.5);
+        assert_eq!(held(&machine).1, "Paused");
+        machine.step(Input::Closed(1006), 0, 0.5);
+        assert_eq!(held(&machine).1, "Reconnecting");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::overview::Breakers;
 use crate::chart::Chart;
 use crate::chart::traffic::TRAFFIC;
 use crate::components::Card;
-use crate::live::{http, use_live};
+use crate::live::{Live, http, use_live};
 use crate::settled::settle;
 use crate::signals::{flag, text};
 use side::{Side, SideKnobs};
@@ -24,6 +24,7 @@ const ASK_EVERY: Duration = Duration::from_secs(2);
 /// What the Lab knows: the knobs as the server has them, and the last error.
 #[derive(Clone, Copy, Debug)]
 pub struct Bench {
+    live: Live,
     pub state: RwSignal<Option<LabState>>,
     pub error: RwSignal<Option<String>>,
 }
@@ -32,9 +33,15 @@ impl Bench {
     /// Takes the server's answer to a change or a question.
     pub fn take(self, answer: Result<LabState, String>) {
         match answer {
-            Ok(state) => {
+            Ok(mut state) => {
                 self.error.set(None);
-                if self.state.get_untracked() != Some(state) {
+                let shown = self.state.get_untracked();
+                if let Some(shown) = shown.filter(|_| self.live.held.with_untracked(Option::is_some)) {
+                    // Counts stand still with the rest of the page; knobs show what is in force.
+                    state.legacy_received = shown.legacy_received;
+                    state.candidate_received = shown.candidate_received;
+                }
+                if shown != Some(state) {
                     self.state.set(Some(state));
                 }
             }
@@ -58,7 +65,7 @@ pub fn Lab() -> impl IntoView {
 #[component]
 fn Knobs() -> impl IntoView {
     let initial = use_context::<Option<LabState>>().flatten();
-    let bench = Bench { state: RwSignal::new(initial), error: RwSignal::new(None) };
+    let bench = Bench { live: use_live(), state: RwSignal::new(initial), error: RwSignal::new(None) };
     Effect::new(move |_| {
         bench.ask();
         if let Ok(timer) = set_interval_with_handle(move || bench.ask(), ASK_EVERY) {

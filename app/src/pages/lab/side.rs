@@ -5,11 +5,11 @@ use leptos::task::spawn_local;
 use rad_model::{Knobs, LabState};
 
 use super::Bench;
-use crate::components::{Card, Choice, Field};
+use crate::components::{Card, Choices, Knob};
 use crate::format;
 use crate::live::http;
 use crate::settled::settle;
-use crate::signals::{aria, text};
+use crate::signals::text;
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,57 +62,39 @@ pub fn SideKnobs(side: Side, bench: Bench) -> impl IntoView {
         let body = patch(failure_percent, latency_ms);
         spawn_local(async move { bench.take(http::send("PATCH", &url, body).await) });
     };
-    let set_failure = Callback::new(move |percent| turn(Some(percent), None));
-    let set_latency = Callback::new(move |ms| turn(None, Some(ms)));
-    let preset = move |(key, label, percent, latency_ms): (&str, &'static str, u32, u32)| {
-        let wanted = Knobs { failure_share: f64::from(percent) / 100.0, latency_ms };
-        view! {
-            <Choice
-                name=format!("lab-{name}-{key}")
-                label=label
-                pressed=aria(move || knobs() == Some(wanted))
-                press=Callback::new(move |()| turn(Some(percent), Some(latency_ms)))
-            />
-        }
-    };
+    let preset = |(key, label, ..): (&str, &str, u32, u32)| (format!("lab-{name}-{key}"), label.to_owned());
+    let each = PRESETS.map(preset).to_vec();
+    let in_force = Signal::derive(move || {
+        let Knobs { failure_share, latency_ms } = knobs()?;
+        let is = |percent: u32, ms| f64::from(percent) == failure_share * 100.0 && ms == latency_ms;
+        PRESETS.iter().position(|(_, _, percent, ms)| is(*percent, *ms))
+    });
+    let press = Callback::new(move |at: usize| {
+        let (_, _, percent, latency_ms) = PRESETS[at];
+        turn(Some(percent), Some(latency_ms));
+    });
     settle(view! {
         <Card id=format!("lab-{name}") title=name note=note class="acts">{settle(view! {
-            <div class="segments fill" role="group" aria-label=format!("Presets of {name}")>
-                {PRESETS.map(preset).into_iter().collect_view()}
-            </div>
-            <label class="knob">
-                <span>"Failures"</span>
-                <Field
-                    kind="range"
-                    name=format!("lab-{name}-failure-slider")
-                    label=format!("Failures of {name} in percent, slider")
-                    max=100
-                    value=failure
-                    change=set_failure
-                />
-                <Field
-                    kind="number"
-                    name=format!("lab-{name}-failure")
-                    label=format!("Failures of {name} in percent")
-                    max=100
-                    value=failure
-                    change=set_failure
-                />
-                <span class="muted">"%"</span>
-            </label>
-            <label class="knob">
-                <span>"Latency"</span>
-                <span class="grow"></span>
-                <Field
-                    kind="number"
-                    name=format!("lab-{name}-latency")
-                    label=format!("Latency of {name} in milliseconds")
-                    max=Knobs::MAX_LATENCY_MS
-                    value=latency
-                    change=set_latency
-                />
-                <span class="muted">"ms"</span>
-            </label>
+            <Choices label=format!("Presets of {name}") each in_force press/>
+            <Knob
+                word="Failures"
+                unit="%"
+                name=format!("lab-{name}-failure")
+                label=format!("Failures of {name} in percent")
+                max=100
+                value=failure
+                change=Callback::new(move |percent| turn(Some(percent), None))
+                slider=true
+            />
+            <Knob
+                word="Latency"
+                unit="ms"
+                name=format!("lab-{name}-latency")
+                label=format!("Latency of {name} in milliseconds")
+                max=Knobs::MAX_LATENCY_MS
+                value=latency
+                change=Callback::new(move |ms| turn(None, Some(ms)))
+            />
         })}</Card>
     })
 }

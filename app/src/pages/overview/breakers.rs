@@ -21,7 +21,7 @@ pub fn Breakers() -> impl IntoView {
     settle(view! {
         <Card id="breakers" title="Breakers" note=note>{settle(view! {
             <p class="muted" hidden=flag(move || count() > 0)>
-                "No upstreams are configured, so there is nothing to break."
+                "There is nothing to break yet: each target of an [upstreams.NAME] section gets a breaker."
             </p>
                 <table class="rows" hidden=flag(move || count() == 0)>
                     <thead>

@@ -20,9 +20,9 @@ pub fn Events() -> impl IntoView {
     let all = RwSignal::new(false);
     let list = Memo::new(move |_| {
         let most = if all.get() { usize::MAX } else { FEW };
-        live.board.with(|board| board.snapshot.events.iter().rev().take(most).cloned().collect::<Vec<_>>())
+        live.events(|events| events.iter().rev().take(most).cloned().collect::<Vec<_>>())
     });
-    let count = move || live.board.with(|board| board.snapshot.events.len());
+    let count = move || live.events(<[Event]>::len);
     let note = text(move || if live.zone_min.get().is_none() { "times in UTC" } else { "" }.to_owned());
     let more = text(move || if all.get() { "Show the latest only" } else { "Show older events" }.to_owned());
     settle(view! {

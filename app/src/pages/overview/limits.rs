@@ -47,7 +47,7 @@ pub fn Limits() -> impl IntoView {
     settle(view! {
         <Card id="limits" title="Limits" hint=LIMITS.hint aside=settle(view! { <Legend model/> })>{settle(view! {
             <Plot model/>
-            <p class="muted" hidden=flag(move || count() > 0)>"No route is limited."</p>
+            <p class="muted" hidden=flag(move || count() > 0)>"No route is limited: limits = [\"200/minute\"] in a [[routes]] section changes that."</p>
                 <table class="rows" hidden=flag(move || count() == 0)>
                     <thead>
                         <tr>

@@ -11,12 +11,15 @@ mod tiles;
 pub use breakers::Breakers;
 
 use leptos::prelude::*;
+use rad_model::{Destination, Route};
 
 use crate::chart::Chart;
 use crate::chart::latency::LATENCY;
 use crate::chart::success::SUCCESS;
 use crate::chart::traffic::TRAFFIC;
+use crate::live::use_live;
 use crate::settled::settle;
+use crate::signals::flag;
 use events::Events;
 use limits::Limits;
 use rollout::Rollouts;
@@ -26,6 +29,7 @@ use tiles::Tiles;
 #[component]
 pub fn Overview() -> impl IntoView {
     settle(view! {
+        <NoRoutes/>
         <Tiles/>
         <div class="columns">
             <div>
@@ -44,3 +48,29 @@ pub fn Overview() -> impl IntoView {
         </div>
     })
 }
+
+/// What to do first, where the gateway has nothing to pass on to.
+#[component]
+fn NoRoutes() -> impl IntoView {
+    let live = use_live();
+    let leads = |route: &Route| route.to != Destination::Static;
+    let there = flag(move || live.topology.with(|topology| topology.routes.iter().any(leads)));
+    settle(view! {
+        <section class="card" data-testid="no-routes" hidden=there>
+            <h2>"No routes yet"</h2>
+            <p class="lead">
+                "The gateway answers every request with 404 until it knows where to send it. Add these to the "
+                "configuration file (the one that --config names, here as an example), check it with "
+                <code>"rad-monitor check"</code>", and start again:"
+            </p>
+            <pre>{EXAMPLE}</pre>
+        </section>
+    })
+}
+
+const EXAMPLE: &str = "[upstreams.search]
+targets = [\"http://127.0.0.1:9200\"]
+
+[[routes]]
+path = \"/\"
+upstream = \"search\"";

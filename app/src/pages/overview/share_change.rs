@@ -5,8 +5,8 @@ use leptos::task::spawn_local;
 use rad_model::{RolloutInfo, Share};
 use serde::Deserialize;
 
-use crate::components::Choice;
-use crate::live::http;
+use crate::components::Choices;
+use crate::live::{http, use_live};
 use crate::settled::settle;
 use crate::signals::{aria, flag, text};
 
@@ -36,22 +36,41 @@ enum Outcome {
     Failed(String),
 }
 
+impl Outcome {
+    fn is_unanswered(&self) -> bool {
+        matches!(self, Self::Failed(why) if why == http::UNANSWERED)
+    }
+}
+
 /// The stages as buttons; the pressed one is what the server says is in force.
 #[component]
 pub fn ShareChange(share: Signal<Share>, info: RolloutInfo) -> impl IntoView {
+    let live = use_live();
     let outcome = RwSignal::new(Outcome::default());
+    // That nobody answered is no news once the connection is back; what the server itself said stays.
+    Effect::new(move |was_stale: Option<bool>| {
+        let stale = live.stale.get();
+        if was_stale == Some(true) && !stale && outcome.get_untracked().is_unanswered() {
+            outcome.set(Outcome::Nothing);
+        }
+        stale
+    });
     let why = RwSignal::new(String::new());
     let busy = move || outcome.with(|outcome| *outcome == Outcome::Under);
-    let url = StoredValue::new(format!("/api/rollouts/{}", info.name));
+    let name = StoredValue::new(info.name);
     // `None` takes the way back that needs no number.
     let set = move |percent: Option<Share>, reason: Option<String>| {
         if outcome.get_untracked() == Outcome::Under {
             return;
         }
         outcome.set(Outcome::Under);
-        let url = if percent.is_some() { url.get_value() } else { format!("{}/rollback", url.get_value()) };
+        let name = name.get_value();
+        let url = format!("/api/rollouts/{name}{}", if percent.is_some() { "" } else { "/rollback" });
         spawn_local(async move {
             let answer = http::send::<Changed>("POST", &url, change(percent, reason.as_deref())).await;
+            if let Ok(changed) = &answer {
+                live.change_share(&name, changed.to);
+            }
             outcome.set(answer.map_or_else(Outcome::Failed, Outcome::Done));
             why.set(String::new());
         });
@@ -74,21 +93,22 @@ pub fn ShareChange(share: Signal<Share>, info: RolloutInfo) -> impl IntoView {
     let mut stages = info.stages.clone();
     stages.insert(0, Share::NONE);
     stages.dedup();
-    let button = move |stage: Share| {
-        view! {
-            <Choice
-                name=format!("share-{stage}")
-                label=if stage == Share::ALL { "100 %".to_owned() } else { stage.to_string() }
-                pressed=aria(move || share.get() == stage)
-                busy=aria(busy)
-                press=Callback::new(move |()| set(Some(stage), given()))
-            />
-        }
+    let button = |stage: &Share| {
+        let says = if *stage == Share::ALL { "100 %".to_owned() } else { stage.to_string() };
+        (format!("share-{stage}"), says)
     };
+    let each = stages.iter().map(button).collect();
+    let stages = StoredValue::new(stages);
+    let in_force = Signal::derive(move || {
+        stages.with_value(|stages| stages.iter().position(|stage| *stage == share.get()))
+    });
+    let press = Callback::new(move |at: usize| {
+        if let Some(stage) = stages.with_value(|stages| stages.get(at).copied()) {
+            set(Some(stage), given());
+        }
+    });
     settle(view! {
-        <div class="segments fill" role="group" aria-label="Candidate share in percent">
-            {stages.into_iter().map(button).collect_view()}
-        </div>
+        <Choices label="Candidate share in percent" each in_force busy=flag(busy) press/>
         <div class="actions">
             <input
                 type="text"
