@@ -46,6 +46,8 @@ pub enum RunError {
 /// # Errors
 /// If something that is configured cannot be started.
 pub fn run(settings: &Settings) -> Result<(), RunError> {
+    // Each request may need two connections; the usual soft limit of 1,024 is for programs that use select().
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
     let (log, writer) = Log::to_stdout(settings.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

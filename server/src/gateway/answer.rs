@@ -1,11 +1,12 @@
 //! What the gateway itself says. None of it tells where an upstream is.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use rad_model::Quota;
 
 use super::body::ResponseBody;
+use super::headers::Refusal;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
@@ -15,6 +16,15 @@ pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<ResponseBody
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response
+}
+
+/// Takes the content from an answer to `HEAD`; what it would have been is said nevertheless (RFC 9110
+/// §9.3.2). HTTP/1 connections do it by themselves, HTTP/2 ones do not.
+pub fn without_content(response: &mut Response<ResponseBody>) {
+    if let ResponseBody::Full(content) = response.body_mut() {
+        let length = content.take().map_or(0, |content| content.len());
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
 }
 
 /// The answer of a route that is a fixed one.
@@ -61,6 +71,32 @@ pub fn gateway_timeout() -> Response<ResponseBody> {
 pub fn request_timeout() -> Response<ResponseBody> {
     let body = br#"{"detail": "The request did not arrive in time", "status_code": 408}"#;
     json(StatusCode::REQUEST_TIMEOUT, Bytes::from_static(body))
+}
+
+/// The gateway itself has no more connections to give.
+pub fn exhausted() -> Response<ResponseBody> {
+    let body = br#"{"detail": "The gateway has no more connections to give", "status_code": 503}"#;
+    let mut response = json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(body));
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(1));
+    response
+}
+
+/// A request that must not be passed on.
+pub fn refused(refusal: Refusal) -> Response<ResponseBody> {
+    let (status, body): (_, &[u8]) = match refusal {
+        Refusal::Host => (
+            StatusCode::BAD_REQUEST,
+            br#"{"detail": "A request must name one host, by name or address and port", "status_code": 400}"#,
+        ),
+        Refusal::Coding => (
+            StatusCode::NOT_IMPLEMENTED,
+            br#"{"detail": "The only transfer coding is chunked", "status_code": 501}"#,
+        ),
+        Refusal::Connect => {
+            (StatusCode::NOT_IMPLEMENTED, br#"{"detail": "CONNECT is not supported", "status_code": 501}"#)
+        }
+    };
+    json(status, Bytes::from_static(body))
 }
 
 /// A path that another program might read as another path.

@@ -1,15 +1,13 @@
 //! Bodies on their way through. Nothing is collected: a part goes on as soon as it is here.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::Instant;
 
-use super::connection::Connection;
+use super::connection::{By, Connection};
 use super::ticket::{Ending, Ticket};
 
 /// The body of a request towards an upstream.
@@ -63,7 +61,7 @@ pub enum BodyError {
     Broken,
     #[error("the upstream stalled")]
     Stalled,
-    #[error("the client broke off in the middle of its request")]
+    #[error("the client broke off, or stalled, in the middle of its request")]
     Upload,
 }
 
@@ -85,8 +83,6 @@ impl ResponseBody {
 /// A body that an upstream is sending, with what has to happen at its end.
 #[derive(Debug)]
 pub struct UpstreamBody {
-    /// How long the upstream may be silent.
-    patience: Duration,
     /// Whether the deadline is still that of an earlier part.
     deadline_is_old: bool,
     /// Given up together at the end of the body.
@@ -95,8 +91,8 @@ pub struct UpstreamBody {
 
 impl UpstreamBody {
     /// Takes over the connection that the body comes on; it goes back to its pool at the body's end.
-    pub fn new(connection: Box<Connection>, patience: Duration, ticket: Ticket) -> Self {
-        let mut body = Self { patience, deadline_is_old: true, open: Some((connection, ticket)) };
+    pub fn new(connection: Box<Connection>, ticket: Ticket) -> Self {
+        let mut body = Self { deadline_is_old: true, open: Some((connection, ticket)) };
         body.finish_if_over();
         body
     }
@@ -132,9 +128,12 @@ impl UpstreamBody {
             }
             Poll::Pending => {
                 if std::mem::take(&mut self.deadline_is_old) {
-                    connection.set_deadline(Instant::now() + self.patience);
+                    connection.prolong();
                 }
-                if connection.is_overdue(cx) { self.fail(BodyError::Stalled) } else { Poll::Pending }
+                match ready!(connection.poll_stalled(cx)) {
+                    By::Upstream => self.fail(BodyError::Stalled),
+                    By::Client => self.fail(BodyError::Upload),
+                }
             }
         }
     }

@@ -15,13 +15,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use rad_resilience::Timestamp;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, timeout};
 
 use super::body::{BodyError, RequestBody};
+use super::plan::Target;
 use request::{BodyLength, BrokenUpload, Upload};
 pub use request::{RequestHead, rewritten};
 use response::{Framing, Head, Malformed};
@@ -31,6 +32,8 @@ const READ: usize = 8 << 10;
 const MAX_READ: usize = 128 << 10;
 /// So much of a body is collected before it is written.
 const GATHERED: usize = 16 << 10;
+/// More informational answers than this before the one that counts are nonsense.
+const MAX_INFORMATIONAL: u32 = 100;
 
 /// A connection that nobody else uses at the moment.
 #[derive(Debug)]
@@ -49,8 +52,14 @@ pub struct Connection {
     /// Where the answer's body ends, and whether a further request may follow it.
     framing: Framing,
     keep_alive: bool,
+    /// Whether the other side has said anything in this exchange.
+    is_heard: bool,
     /// One timer for all requests: setting it later is an atomic store.
     deadline: Pin<Box<Sleep>>,
+    /// How long either side may keep the other waiting.
+    patience: Duration,
+    /// When a part of the client's body last passed, or the exchange began.
+    moved: Instant,
     /// Whether a request has been answered on it.
     pub is_reused: bool,
     pub idle_since: Timestamp,
@@ -64,12 +73,17 @@ pub enum ExchangeError {
     Closed,
     /// The upstream broke off, or spoke no HTTP.
     Broken,
-    /// No answer in time.
-    TimedOut,
+    /// Nothing moved for too long.
+    Stalled(By),
     /// The client's own body broke off.
     Client,
-    /// The client's own body did not come in time.
-    ClientTimedOut,
+}
+
+/// Who keeps an exchange waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    Upstream,
+    Client,
 }
 
 /// The head of an answer.
@@ -95,7 +109,10 @@ impl Connection {
             is_deaf: false,
             framing: Framing::Length(0),
             keep_alive: true,
+            is_heard: false,
             deadline: Box::pin(tokio::time::sleep(patience)),
+            patience,
+            moved: Instant::now(),
             is_reused: false,
             idle_since: Timestamp::default(),
         }))
@@ -120,40 +137,30 @@ impl Connection {
     pub async fn exchange(
         &mut self,
         head: &RequestHead,
-        base: &str,
-        authority: &HeaderValue,
+        to: &Target,
         body: RequestBody,
         started: Instant,
         patience: Duration,
     ) -> Result<Answer, ExchangeError> {
-        self.set_deadline(started + patience);
+        (self.patience, self.moved) = (patience, started);
+        self.deadline.as_mut().reset(started + patience);
         let length = BodyLength::of(&body, &head.parts);
         self.output.clear();
         self.written = 0;
         self.read_size = READ;
-        head.write(base, authority, length, &mut self.output);
+        self.is_heard = false;
+        head.write(&to.base, &to.authority, length, &mut self.output);
         self.upload = Upload::new(body, length);
-        let (mut parts, mut searched) = (0, 0);
+        let (mut searched, mut informational) = (0, 0);
         poll_fn(|cx| {
             if let Poll::Ready(Err(BrokenUpload)) = self.poll_send(cx) {
                 return Poll::Ready(Err(ExchangeError::Client));
             }
-            if let Poll::Ready(answer) = self.poll_head(cx, &mut searched, &head.parts.method) {
+            let method = &head.parts.method;
+            if let Poll::Ready(answer) = self.poll_head(cx, &mut searched, &mut informational, method) {
                 return Poll::Ready(answer);
             }
-            while self.is_overdue(cx) {
-                match &self.upload {
-                    Some(upload) if upload.parts > parts => {
-                        parts = upload.parts;
-                        self.set_deadline(Instant::now() + patience);
-                    }
-                    Some(upload) if upload.waits_for_client => {
-                        return Poll::Ready(Err(ExchangeError::ClientTimedOut));
-                    }
-                    _ => return Poll::Ready(Err(ExchangeError::TimedOut)),
-                }
-            }
-            Poll::Pending
+            self.poll_stalled(cx).map(|by| Err(ExchangeError::Stalled(by)))
         })
         .await
     }
@@ -195,12 +202,23 @@ impl Connection {
         self.framing.is_over()
     }
 
-    pub fn set_deadline(&mut self, deadline: Instant) {
-        self.deadline.as_mut().reset(deadline);
+    /// A part of the answer has passed.
+    pub fn prolong(&mut self) {
+        self.moved = Instant::now();
+        self.deadline.as_mut().reset(self.moved + self.patience);
     }
 
-    pub fn is_overdue(&mut self, cx: &mut Context<'_>) -> bool {
-        self.deadline.as_mut().poll(cx).is_ready()
+    /// Ready when nothing has moved for too long.
+    pub fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<By> {
+        loop {
+            ready!(self.deadline.as_mut().poll(cx));
+            let due = self.moved + self.patience;
+            if due <= Instant::now() {
+                let waits_for_client = self.upload.as_ref().is_some_and(|upload| upload.waits_for_client);
+                return Poll::Ready(if waits_for_client { By::Client } else { By::Upstream });
+            }
+            self.deadline.as_mut().reset(due);
+        }
     }
 
     fn take_part(&mut self) -> Result<Option<Bytes>, Malformed> {
@@ -223,14 +241,14 @@ impl Connection {
         &mut self,
         cx: &mut Context<'_>,
         searched: &mut usize,
+        informational: &mut u32,
         method: &Method,
     ) -> Poll<Result<Answer, ExchangeError>> {
-        let mut is_silent = true;
         loop {
             // A reset is an end like any other.
             if ready!(self.poll_fill(cx)).unwrap_or_default() == 0 {
-                let closed = is_silent && self.input.is_empty();
-                return Poll::Ready(Err(if closed { ExchangeError::Closed } else { ExchangeError::Broken }));
+                let error = if self.is_heard { ExchangeError::Broken } else { ExchangeError::Closed };
+                return Poll::Ready(Err(error));
             }
             loop {
                 match response::take(&mut self.input, searched, method) {
@@ -240,7 +258,12 @@ impl Connection {
                     Ok(Some(head)) if head.status == StatusCode::SWITCHING_PROTOCOLS => {
                         return Poll::Ready(Err(ExchangeError::Broken));
                     }
-                    Ok(Some(head)) if head.status.is_informational() => is_silent = false,
+                    Ok(Some(head)) if head.status.is_informational() => {
+                        *informational += 1;
+                        if *informational > MAX_INFORMATIONAL {
+                            return Poll::Ready(Err(ExchangeError::Broken));
+                        }
+                    }
                     Ok(Some(Head { status, headers, framing, keep_alive })) => {
                         self.framing = framing;
                         self.keep_alive = keep_alive;
@@ -259,8 +282,12 @@ impl Connection {
                 && self.output.len() < GATHERED
             {
                 match upload.poll_next(cx, &mut self.output, &mut self.held) {
-                    Poll::Ready(Ok(true)) => {}
-                    Poll::Ready(Ok(false)) => self.upload = None,
+                    Poll::Ready(Ok(more)) => {
+                        self.moved = Instant::now();
+                        if !more {
+                            self.upload = None;
+                        }
+                    }
                     Poll::Ready(Err(broken)) => return Poll::Ready(Err(broken)),
                     Poll::Pending => break,
                 }
@@ -304,6 +331,7 @@ impl Connection {
         self.input.reserve(self.read_size);
         let room = self.input.capacity() - self.input.len();
         let read = ready!(pin!(self.stream.read_buf(&mut self.input)).poll(cx))?;
+        self.is_heard |= read > 0;
         if read == room {
             self.read_size = (self.read_size * 2).min(MAX_READ);
         }

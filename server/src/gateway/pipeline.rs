@@ -4,13 +4,14 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
 use rad_resilience::{Decision, Timestamp};
 
 use super::body::{RequestBody, ResponseBody};
 use super::client::{self, Peer};
 use super::connection::{RequestHead, rewritten};
 use super::forward::{Outgoing, forward};
+use super::headers::{Refusal, refusal};
 use super::ticket::{Access, Ending, Ticket, Trace};
 use super::worker::Worker;
 use super::{answer, breaker, limit, path, request_id};
@@ -26,9 +27,11 @@ pub async fn handle(
 ) -> Response<ResponseBody> {
     let (parts, body) = request.into_parts();
     let id = worker.request_ids.of(&parts.headers);
-    let mut response = match find(&worker, parts.uri.path()) {
+    let is_head = parts.method == Method::HEAD;
+    let mut response = match find(&worker, &parts, matches!(body, RequestBody::Incoming(_))) {
         Err(reason) => {
             let refusal = match reason {
+                NoRoute::Refused(refusal) => answer::refused(refusal),
                 NoRoute::Ambiguous => answer::ambiguous_path(),
                 NoRoute::Unknown => answer::not_found(),
             };
@@ -56,18 +59,27 @@ pub async fn handle(
             response
         }
     };
+    if is_head {
+        answer::without_content(&mut response);
+    }
     response.headers_mut().insert(request_id::HEADER, id);
     response
 }
 
 /// Why no route answers a path.
 enum NoRoute {
+    Refused(Refusal),
     Ambiguous,
     Unknown,
 }
 
-/// The route that answers a path, and the length of its prefix there.
-fn find(worker: &Worker, path: &str) -> Result<(usize, usize), NoRoute> {
+/// The route that answers a request, and the length of its prefix there.
+fn find(worker: &Worker, parts: &request::Parts, is_clients: bool) -> Result<(usize, usize), NoRoute> {
+    // What the program itself asks is well-formed, and has no host of its own.
+    if is_clients && let Some(refusal) = refusal(parts) {
+        return Err(NoRoute::Refused(refusal));
+    }
+    let path = parts.uri.path();
     let canonical = path::canonical(path).map_err(|path::Ambiguous| NoRoute::Ambiguous)?;
     let (route, prefix) = worker.plan.router.find(&canonical).ok_or(NoRoute::Unknown)?;
     Ok(match canonical {

@@ -60,6 +60,8 @@ pub struct Ticket {
     permit: Option<Permit>,
     started: Timestamp,
     status: u16,
+    /// Whether a failure says nothing of the target.
+    is_excused: bool,
     access: Option<Box<Access>>,
     is_open: bool,
 }
@@ -69,7 +71,18 @@ impl Ticket {
         let in_flight = &worker.shard.in_flight;
         in_flight.store(in_flight.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         let (side, target, permit) = (None, None, None);
-        Self { worker, route, side, target, permit, started, status: 0, access, is_open: true }
+        Self {
+            worker,
+            route,
+            side,
+            target,
+            permit,
+            started,
+            status: 0,
+            is_excused: false,
+            access,
+            is_open: true,
+        }
     }
 
     /// The rollout chose a side.
@@ -84,6 +97,11 @@ impl Ticket {
         }
         self.target = Some(admission.target);
         self.permit = Some(admission.permit);
+    }
+
+    /// What fails from here on says nothing of the target.
+    pub fn excuse_target(&mut self) {
+        self.is_excused = true;
     }
 
     /// The upstream answered.
@@ -139,6 +157,7 @@ impl Ticket {
             }
             let outcome = match ending {
                 Ending::Abandoned => Outcome::Ignored,
+                _ if self.is_excused => Outcome::Ignored,
                 _ if failed => Outcome::Failure,
                 // A target that says "too many requests" answers, but has not recovered.
                 _ if self.status == 429 => Outcome::Ignored,

@@ -122,7 +122,6 @@ pub struct Worker {
     clock: SystemClock,
     connections: Connections,
     limit_events: RefCell<HashMap<(usize, Key), Timestamp>>,
-    is_draining: Cell<bool>,
     /// When the clock's origin was, milliseconds since 1970: read now and then instead of for every request.
     unix_origin_ms: Cell<u64>,
 }
@@ -140,7 +139,6 @@ impl Worker {
             clock: parts.clock,
             connections: Connections::default(),
             limit_events: RefCell::default(),
-            is_draining: Cell::new(false),
             unix_origin_ms: Cell::new(unix_origin_ms(parts.clock.now())),
         })
     }
@@ -212,7 +210,7 @@ impl Worker {
 
     /// What has to be done now and then.
     fn tidy(&self) {
-        self.connections.sweep(self.is_draining.get());
+        self.connections.sweep();
         let now = self.now();
         self.unix_origin_ms.set(unix_origin_ms(now));
         for pool in &self.pools {
@@ -246,7 +244,6 @@ fn run(
             _ = stopping.wait_for(|stop| *stop) => {}
         }
         drop(listener);
-        worker.is_draining.set(true);
         worker.connections.tell_all();
         let _ = tokio::time::timeout(DRAIN_FOR, worker.connections.closed()).await;
         chores.abort();

@@ -134,6 +134,98 @@ async fn both_directions_stream_at_once() {
     }
 }
 
+async fn counts(program: &Program, name: &str) -> u64 {
+    get(program.console, "/api/metrics").await.json()["totals"][name].as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn a_client_that_pauses_its_upload_is_no_failure_of_an_upstream_that_answers_already() {
+    let upstream = Upstream::start("u", Behaviour::Parrot).await;
+    let program = Program::start(&format!("{}{ROUTE}", upstream.table("u", "timeout = \"300ms\"")));
+    for _ in 0..6 {
+        let mut stream = TcpStream::connect(program.gateway).await.unwrap();
+        stream.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nhalf").await.unwrap();
+        let mut read = Vec::new();
+        let _ = stream.read_to_end(&mut read).await;
+        assert!(read.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&read));
+    }
+    assert_eq!((counts(&program, "abandoned").await, counts(&program, "failed").await), (6, 0));
+    assert_eq!(get(program.gateway, "/").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_upstream_has_its_whole_time_after_the_last_part_of_a_slow_upload() {
+    let upstream = Upstream::start("u", Behaviour::Echo).await;
+    let program = Program::start(&format!("{}{ROUTE}", upstream.table("u", "timeout = \"600ms\"")));
+    let mut stream = TcpStream::connect(program.gateway).await.unwrap();
+    stream.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 8\r\n\r\n").await.unwrap();
+    // Parts that come in time, for longer than the whole of the time.
+    let mut pace = tokio::time::interval(std::time::Duration::from_millis(150));
+    for _ in 0..8 {
+        pace.tick().await;
+        stream.write_all(b"x").await.unwrap();
+    }
+    let mut said = [0; 12];
+    stream.read_exact(&mut said).await.unwrap();
+    assert_eq!(&said, b"HTTP/1.1 200");
+    assert_eq!(counts(&program, "failed").await, 0);
+}
+
+#[tokio::test]
+async fn what_cannot_be_passed_on_rightly_is_refused() {
+    let upstream = Upstream::start("u", Behaviour::Echo).await;
+    let program = in_front_of(&upstream);
+    for (request, status) in [
+        ("GET / HTTP/1.1\r\n\r\n", "400"),
+        ("GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n", "400"),
+        ("GET / HTTP/1.1\r\nhost: u:p@a\r\n\r\n", "400"),
+        ("POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n", "501"),
+        ("CONNECT http://a/ HTTP/1.1\r\nhost: a\r\n\r\n", "501"),
+    ] {
+        let mut stream = TcpStream::connect(program.gateway).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut said = [0; 12];
+        stream.read_exact(&mut said).await.unwrap();
+        assert_eq!(&said[9..], status.as_bytes(), "{request}");
+    }
+    assert_eq!(upstream.asked(), 0);
+}
+
+#[tokio::test]
+async fn the_host_in_the_address_counts_before_the_header_and_no_path_means_the_root() {
+    let upstream = Upstream::start("u", Behaviour::Echo).await;
+    let program = in_front_of(&upstream);
+    let mut stream = TcpStream::connect(program.gateway).await.unwrap();
+    stream.write_all(b"GET http://real.example?x=1 HTTP/1.1\r\nhost: other.example\r\n\r\n").await.unwrap();
+    let mut said = [0; 12];
+    stream.read_exact(&mut said).await.unwrap();
+    assert_eq!(&said, b"HTTP/1.1 200");
+    assert_eq!(
+        (upstream.last().path.as_str(), &upstream.last().headers["host"]),
+        ("/?x=1", &"real.example".parse().unwrap())
+    );
+}
+
+#[tokio::test]
+async fn a_post_that_an_idle_connection_swallowed_does_not_count_against_the_target() {
+    let (_upstream, program) = scripted(&[OK]).await;
+    for _ in 0..6 {
+        assert_eq!(ask(&program, "POST", "a").await.status, StatusCode::OK);
+        assert_eq!(ask(&program, "POST", "b").await.status, StatusCode::BAD_GATEWAY);
+    }
+    assert_eq!(get(program.console, "/api/breakers").await.json()[0]["trips"], 0);
+}
+
+#[tokio::test]
+async fn hints_without_end_are_no_answer() {
+    static HINTS: std::sync::LazyLock<&'static [u8]> =
+        std::sync::LazyLock::new(|| "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(200).leak().as_bytes());
+    let script: &'static [&'static [u8]] = vec![*HINTS].leak();
+    let upstream = Upstream::start("u", Behaviour::Script(script)).await;
+    let program = in_front_of(&upstream);
+    assert_eq!(ask(&program, "GET", "").await.status, StatusCode::BAD_GATEWAY);
+}
+
 #[tokio::test]
 async fn an_answer_that_comes_before_the_request_is_whole_reaches_the_client() {
     let upstream = Upstream::start(

@@ -111,4 +111,10 @@ async fn http_2_clients_are_served_on_the_same_port() {
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "echo");
     assert_eq!(upstream.last().path, "/h2?x");
+    // What the gateway says itself has no content either, when only its head is asked for.
+    let request = Request::head(format!("http://{}/a/../b", program.gateway)).version(Version::HTTP_2);
+    let answer = sender.send_request(request.body(Full::<Bytes>::default()).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    assert_ne!(answer.headers()["content-length"], "0");
+    assert!(answer.into_body().collect().await.unwrap().to_bytes().is_empty());
 }

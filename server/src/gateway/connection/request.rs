@@ -46,11 +46,11 @@ impl RequestHead {
         }
         let headers = &parts.headers;
         // The client's own, as Envoy and HAProxy have it: an upstream that builds addresses from it, for a
-        // redirect say, then tells nobody where it is. HTTP/2 has it in its address.
-        if !headers.contains_key(header::HOST) {
-            let asked = parts.uri.authority().map_or(authority.as_bytes(), |name| name.as_str().as_bytes());
-            line(out, &header::HOST, asked);
-        }
+        // redirect say, then tells nobody where it is. What the address names, in HTTP/2 and to a proxy,
+        // counts before the header (RFC 9112 §3.2.2, RFC 9113 §8.3.1).
+        let asked = parts.uri.authority().map(|name| name.as_str().as_bytes());
+        let said = || headers.get(header::HOST).map(HeaderValue::as_bytes);
+        line(out, &header::HOST, asked.or_else(said).unwrap_or(authority.as_bytes()));
         let named = named_by_connection(headers);
         for (name, value) in headers {
             if !is_ours(name) && !is_hop_by_hop(name) && !named.contains(name) {
@@ -77,6 +77,7 @@ fn is_ours(name: &HeaderName) -> bool {
     *name == header::CONTENT_LENGTH
         || *name == header::COOKIE
         || *name == header::EXPECT
+        || *name == header::HOST
         || *name == FORWARDED_FOR
         || *name == request_id::HEADER
 }
@@ -116,11 +117,14 @@ fn peer_chain(headers: &HeaderMap, peer: &Peer, out: &mut Vec<u8>) {
 /// The path and query that a target is asked for, with the matched prefix replaced.
 pub fn rewritten<'a>(uri: &'a Uri, prefix: usize, rewrite: Option<&str>) -> Cow<'a, str> {
     let asked = uri.path_and_query().map_or("/", |path| path.as_str());
-    let Some(rewrite) = rewrite else { return Cow::Borrowed(asked) };
+    // An address without a path means the root (RFC 9112 §3.2.1).
+    let asked = if asked.starts_with('/') { Cow::Borrowed(asked) } else { Cow::Owned(format!("/{asked}")) };
+    let Some(rewrite) = rewrite else { return asked };
     let rest = asked.get(prefix..).unwrap_or("");
-    let slash = if rest.is_empty() || rest.starts_with(['/', '?']) { "" } else { "/" };
-    let rewrite = if rest.starts_with('/') { rewrite.trim_end_matches('/') } else { rewrite };
-    Cow::Owned(format!("{rewrite}{slash}{rest}"))
+    if rest.is_empty() || rest.starts_with('?') {
+        return Cow::Owned(format!("{rewrite}{rest}"));
+    }
+    Cow::Owned(format!("{}/{}", rewrite.trim_end_matches('/'), rest.strip_prefix('/').unwrap_or(rest)))
 }
 
 /// What a head says of the body behind it.
@@ -157,8 +161,6 @@ pub struct Upload<B> {
     /// Whether a chunk has gone out whose line end has not: it comes with the next one's size, so that
     /// nothing has to follow a part.
     is_in_chunk: bool,
-    /// Parts that have passed.
-    pub parts: u64,
     /// Whether the next part is the client's to send.
     pub waits_for_client: bool,
 }
@@ -171,13 +173,7 @@ impl<B: Body<Data = Bytes> + Unpin> Upload<B> {
     pub fn new(body: B, length: BodyLength) -> Option<Self> {
         let is_chunked = length == BodyLength::Unknown;
         let is_empty = matches!(length, BodyLength::None | BodyLength::Known(0));
-        (!is_empty).then_some(Self {
-            body,
-            is_chunked,
-            is_in_chunk: false,
-            parts: 0,
-            waits_for_client: false,
-        })
+        (!is_empty).then_some(Self { body, is_chunked, is_in_chunk: false, waits_for_client: false })
     }
 
     /// Puts the next part behind what is in `out`, or into `held` to go out after it. `false` at the end.
@@ -190,7 +186,6 @@ impl<B: Body<Data = Bytes> + Unpin> Upload<B> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         self.waits_for_client = frame.is_pending();
         let Poll::Ready(frame) = frame else { return Poll::Pending };
-        self.parts += 1;
         match frame {
             Some(Ok(frame)) => {
                 // Trailers are for one connection (RFC 9110 §6.5).
@@ -255,12 +250,16 @@ mod tests {
         assert_eq!(rewrite("/v1/items", "/v1", Some("/")), "/items");
         assert_eq!(rewrite("/v1", "/v1", Some("/")), "/");
         assert_eq!(rewrite("/items?x=%20", "/", Some("/v2")), "/v2/items?x=%20");
+        assert_eq!(rewrite("/items", "/", Some("/v2/")), "/v2/items");
+        assert_eq!(rewrite("/?x", "/", Some("/v2/")), "/v2/?x");
     }
 
     #[test]
     fn an_absolute_address_becomes_a_path() {
         assert_eq!(rewrite("http://elsewhere.example/a?b", "/", None), "/a?b");
         assert_eq!(rewrite("/a?b", "/", None), "/a?b");
+        assert_eq!(rewrite("http://elsewhere.example?b", "/", None), "/?b");
+        assert_eq!(rewrite("http://elsewhere.example?b", "/", Some("/v2")), "/v2?b");
     }
 
     fn written(headers: &[(&'static str, &'static str)], uri: &str, length: BodyLength) -> String {

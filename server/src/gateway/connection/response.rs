@@ -107,6 +107,9 @@ fn parse(head: &Bytes, method: &Method) -> Result<Head, Malformed> {
                 Some(before) if before == said => continue,
                 Some(_) => return Err(Malformed),
             }
+            // As one number, however it was written.
+            headers.append(name, HeaderValue::from(said));
+            continue;
         }
         let value = HeaderValue::from_maybe_shared(head.slice_ref(value)).map_err(|_| Malformed)?;
         headers.append(name, value);
@@ -121,6 +124,10 @@ fn parse(head: &Bytes, method: &Method) -> Result<Head, Malformed> {
         || status.is_informational()
         || status == StatusCode::NO_CONTENT
         || status == StatusCode::NOT_MODIFIED;
+    // What a 204 announces, its sender may send.
+    if status == StatusCode::NO_CONTENT && (coding.is_some() || length.is_some_and(|length| length > 0)) {
+        keep_alive = false;
+    }
     let framing = match coding {
         Some(coding) => {
             // Whoever sends both means the coding, and is not to be trusted with another message
@@ -282,7 +289,9 @@ mod tests {
     fn lengths_must_be_numbers_and_agree() {
         let length = |value: &str| read(&format!("HTTP/1.1 200 OK\r\nContent-Length: {value}\r\n\r\n"));
         assert!(matches!(length("5").unwrap().unwrap().framing, Framing::Length(5)));
-        assert!(matches!(length("5, 5").unwrap().unwrap().framing, Framing::Length(5)));
+        let listed = length("5, 5").unwrap().unwrap();
+        assert!(matches!(listed.framing, Framing::Length(5)));
+        assert_eq!(listed.headers["content-length"], "5");
         for bad in ["", "+5", "-5", "0x5", "5 5", "5, 6", "5,", "99999999999999999999"] {
             assert!(length(bad).is_err(), "{bad:?}");
         }

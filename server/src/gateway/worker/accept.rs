@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Version;
 use http_body::{Body, Frame, SizeHint};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper::service::service_fn;
@@ -78,9 +79,7 @@ struct Wire {
 
 impl Wire {
     fn noted(&self, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if wrote.is_ready() {
-            self.activity.note();
-        }
+        self.activity.wrote(wrote.is_ready());
         wrote
     }
 }
@@ -126,7 +125,7 @@ impl Write for Wire {
 /// An answer's body, until whose end its connection is busy.
 struct Answering {
     body: ResponseBody,
-    _busy: Busy,
+    busy: Busy,
 }
 
 impl Body for Answering {
@@ -137,7 +136,9 @@ impl Body for Answering {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
+        let part = Pin::new(&mut self.body).poll_frame(cx);
+        self.busy.handed(part.is_ready());
+        part
     }
 
     fn is_end_stream(&self) -> bool {
@@ -157,10 +158,11 @@ async fn serve(worker: Rc<Worker>, stream: TcpStream, address: IpAddr) {
     let service = {
         let (worker, activity) = (Rc::clone(&worker), Rc::clone(&activity));
         service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
-            let (worker, peer, busy) = (Rc::clone(&worker), Rc::clone(&peer), activity.begin());
+            let (worker, peer, busy) =
+                (Rc::clone(&worker), Rc::clone(&peer), activity.begin(request.version() == Version::HTTP_2));
             async move {
                 let response = handle(worker, peer, request.map(RequestBody::Incoming)).await;
-                Ok::<_, Infallible>(response.map(|body| Answering { body, _busy: busy }))
+                Ok::<_, Infallible>(response.map(|body| Answering { body, busy }))
             }
         })
     };

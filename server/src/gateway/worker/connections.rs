@@ -11,9 +11,9 @@ use std::task::{Poll, Waker};
 /// A connection without a request is told to finish after so many seconds: while it waits for one, and while
 /// the head of one is still coming.
 const IDLE_S: u64 = 60;
-/// The same once the worker wants to leave.
-const DRAINING_IDLE_S: u64 = 1;
-/// One that was told to finish, and still has no request after so many seconds more, is closed.
+/// A connection whose client takes nothing of an answer for so many seconds is closed.
+const STUCK_S: u64 = 60;
+/// One that was told to finish and has nothing to do is closed after so many seconds more.
 const GRACE_S: u64 = 1;
 
 /// What a connection does, in seconds since the worker began.
@@ -22,7 +22,13 @@ pub(super) struct Activity {
     second: Rc<Cell<u64>>,
     /// Requests whose answers have not gone out.
     requests: Cell<u32>,
-    /// When a request last ended, or a part of an answer was last taken by the other side.
+    /// Answers of which the connection has parts that the client has not taken.
+    untaken: Cell<u32>,
+    /// Whether the client did not take the last thing that was written.
+    is_blocked: Cell<bool>,
+    /// Whether the protocol itself knows when the last answer is out: then it ends the connection.
+    is_multiplexed: Cell<bool>,
+    /// When a request last ended, or a part of an answer last moved.
     last: Cell<u64>,
     /// Since when it is to finish.
     told: Cell<Option<u64>>,
@@ -31,15 +37,29 @@ pub(super) struct Activity {
 
 /// A request on a connection, until its answer has gone out.
 #[derive(Debug)]
-pub(super) struct Busy(Rc<Activity>);
+pub(super) struct Busy {
+    activity: Rc<Activity>,
+    has_untaken: bool,
+}
 
 impl Activity {
-    pub(super) fn begin(self: &Rc<Self>) -> Busy {
+    pub(super) fn begin(self: &Rc<Self>, is_multiplexed: bool) -> Busy {
         self.requests.set(self.requests.get() + 1);
-        Busy(Rc::clone(self))
+        if is_multiplexed {
+            self.is_multiplexed.set(true);
+        }
+        Busy { activity: Rc::clone(self), has_untaken: false }
     }
 
-    pub(super) fn note(&self) {
+    /// The client took something, or did not.
+    pub(super) fn wrote(&self, is_taken: bool) {
+        self.is_blocked.set(!is_taken);
+        if is_taken {
+            self.note();
+        }
+    }
+
+    fn note(&self) {
         self.last.set(self.second.get());
     }
 
@@ -52,13 +72,23 @@ impl Activity {
     }
 
     /// Whether the connection's task has to be woken, because something is to be done.
-    fn is_due(&self, idle_s: u64) -> bool {
+    fn is_due(&self) -> bool {
         let second = self.second.get();
+        let quiet = second - self.last.get();
+        if self.is_blocked.get() || self.untaken.get() > 0 {
+            if quiet > STUCK_S {
+                self.is_closing.set(true);
+                return true;
+            }
+            return false;
+        }
         if self.requests.get() > 0 {
             return false;
         }
         match self.told.get() {
-            None if second - self.last.get() > idle_s => self.told.set(Some(second)),
+            None if quiet > IDLE_S => self.told.set(Some(second)),
+            // What HTTP/2 has not sent yet for want of a window cannot be seen from here.
+            Some(_) if self.is_multiplexed.get() => return false,
             Some(told) if second - told.max(self.last.get()) > GRACE_S => self.is_closing.set(true),
             _ => return false,
         }
@@ -66,10 +96,23 @@ impl Activity {
     }
 }
 
+impl Busy {
+    /// A part of the answer went to the connection; or the connection has asked for the next one.
+    pub(super) fn handed(&mut self, is_untaken: bool) {
+        let activity = &self.activity;
+        activity.note();
+        if is_untaken != self.has_untaken {
+            self.has_untaken = is_untaken;
+            let untaken = activity.untaken.get();
+            activity.untaken.set(if is_untaken { untaken + 1 } else { untaken - 1 });
+        }
+    }
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.0.requests.set(self.0.requests.get() - 1);
-        self.0.note();
+        self.handed(false);
+        self.activity.requests.set(self.activity.requests.get() - 1);
     }
 }
 
@@ -126,11 +169,10 @@ impl Connections {
     }
 
     /// A second has passed.
-    pub(super) fn sweep(&self, is_draining: bool) {
+    pub(super) fn sweep(&self) {
         self.second.set(self.second.get() + 1);
-        let idle_s = if is_draining { DRAINING_IDLE_S } else { IDLE_S };
         for Occupant { activity, waker } in self.state.borrow().places.iter().flatten() {
-            if activity.is_due(idle_s)
+            if activity.is_due()
                 && let Some(waker) = waker
             {
                 waker.wake_by_ref();
@@ -191,9 +233,9 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
-    fn pass(connections: &Connections, seconds: u64, is_draining: bool) {
+    fn pass(connections: &Connections, seconds: u64) {
         for _ in 0..seconds {
-            connections.sweep(is_draining);
+            connections.sweep();
         }
     }
 
@@ -201,11 +243,11 @@ mod tests {
     fn a_connection_without_a_request_is_told_to_finish_and_then_closed() {
         let connections = Connections::default();
         let place = connections.enter();
-        pass(&connections, IDLE_S, false);
+        pass(&connections, IDLE_S);
         assert!(!place.activity.is_told());
-        pass(&connections, 1, false);
+        pass(&connections, 1);
         assert!(place.activity.is_told() && !place.activity.is_closing());
-        pass(&connections, GRACE_S + 1, false);
+        pass(&connections, GRACE_S + 1);
         assert!(place.activity.is_closing());
     }
 
@@ -213,31 +255,60 @@ mod tests {
     fn a_request_may_take_as_long_as_it_takes_and_idleness_begins_with_its_end() {
         let connections = Connections::default();
         let place = connections.enter();
-        let busy = place.activity.begin();
-        pass(&connections, 10 * IDLE_S, false);
-        assert!(!place.activity.is_told());
+        let busy = place.activity.begin(false);
+        pass(&connections, 10 * IDLE_S);
+        assert!(!place.activity.is_told() && !place.activity.is_closing());
         drop(busy);
-        pass(&connections, IDLE_S, false);
-        // A slow reader still takes what has been answered.
-        place.activity.note();
-        pass(&connections, IDLE_S, false);
+        pass(&connections, IDLE_S);
+        place.activity.wrote(true);
+        pass(&connections, IDLE_S);
         assert!(!place.activity.is_told());
-        pass(&connections, 1, false);
+        pass(&connections, 1);
         assert!(place.activity.is_told());
     }
 
     #[test]
-    fn while_draining_only_requests_under_way_are_waited_for() {
+    fn a_client_that_takes_nothing_of_its_answer_is_closed_and_a_slow_one_is_not() {
         let connections = Connections::default();
-        let (idle, working) = (connections.enter(), connections.enter());
-        let busy = working.activity.begin();
+        let (stuck, slow, blocked) = (connections.enter(), connections.enter(), connections.enter());
+        let mut stuck_busy = stuck.activity.begin(true);
+        stuck_busy.handed(true);
+        let mut slow_busy = slow.activity.begin(false);
+        slow_busy.handed(true);
+        // Its answer is over, but for what the kernel does not take.
+        drop(blocked.activity.begin(false));
+        blocked.activity.wrote(false);
+        pass(&connections, STUCK_S);
+        slow.activity.wrote(true);
+        assert!(!stuck.activity.is_closing() && !blocked.activity.is_closing());
+        pass(&connections, 1);
+        assert!(stuck.activity.is_closing() && blocked.activity.is_closing());
+        assert!(!slow.activity.is_closing());
+        // Waiting for the upstream again.
+        slow_busy.handed(false);
+        pass(&connections, 2 * STUCK_S);
+        assert!(!slow.activity.is_closing());
+    }
+
+    #[test]
+    fn while_draining_what_has_not_gone_out_is_waited_for() {
+        let connections = Connections::default();
+        let (idle, working, owing) = (connections.enter(), connections.enter(), connections.enter());
+        let multiplexed = connections.enter();
+        let busy = working.activity.begin(false);
+        drop(owing.activity.begin(false));
+        owing.activity.wrote(false);
+        drop(multiplexed.activity.begin(true));
         connections.tell_all();
-        pass(&connections, GRACE_S + 1, true);
+        pass(&connections, GRACE_S + 1);
         assert!(idle.activity.is_closing());
-        assert!(working.activity.is_told() && !working.activity.is_closing());
+        for waited_for in [&working, &owing, &multiplexed] {
+            assert!(waited_for.activity.is_told() && !waited_for.activity.is_closing());
+        }
         drop(busy);
-        pass(&connections, GRACE_S + 1, true);
-        assert!(working.activity.is_closing());
+        owing.activity.wrote(true);
+        pass(&connections, GRACE_S + 1);
+        assert!(working.activity.is_closing() && owing.activity.is_closing());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -31,7 +31,8 @@ impl Answer {
 }
 
 /// Sends a request on a connection of its own; an error if the answer breaks off.
-pub async fn send(to: SocketAddr, request: Request<Full<Bytes>>) -> Result<Answer, hyper::Error> {
+pub async fn send(to: SocketAddr, mut request: Request<Full<Bytes>>) -> Result<Answer, hyper::Error> {
+    request.headers_mut().entry("host").or_insert(HeaderValue::from_static("gateway.example"));
     let stream = TcpStream::connect(to).await.expect("a connection");
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
