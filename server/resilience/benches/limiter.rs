@@ -1,6 +1,9 @@
 //! What a decision of the limiter costs: two windows, keyed, beside governor alone with one window and its
 //! own stores. A decision of ours does what two of governor's would.
 
+#![allow(clippy::expect_used, reason = "a benchmark that cannot be set up is to stop")]
+#![allow(clippy::cast_possible_truncation, reason = "the high half of a product")]
+
 use std::hint::black_box;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};

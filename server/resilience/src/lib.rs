@@ -13,13 +13,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod block;
 pub mod breaker;
 pub mod clock;
+pub mod conformance;
+pub mod layer;
 pub mod limiter;
 mod table;
 
+pub use block::{BlockPolicy, BlockReason, Blocked, Blocklist, InvalidBlockPolicy};
 pub use breaker::{Breaker, BreakerSettings, Outcome, Permit, Rejection, Transition};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp, TokioClock};
 pub use limiter::{
-    Decision, DirectLimiter, InvalidPolicy, Limiter, NotReady, Policy, Stats, Strategy, Usage,
+    Decision, DirectLimiter, InvalidPolicy, Limiter, NotReady, Policy, RateLimit, Stats, Strategy, Usage,
 };

@@ -14,9 +14,12 @@ mod gcra;
 mod line;
 mod listing;
 mod policy;
+mod rate_limit;
 mod rules;
 mod wait;
 mod window;
+
+pub(crate) use aligned::Aligned;
 
 use std::hash::Hash;
 
@@ -29,6 +32,7 @@ pub use decision::{Decision, Stats, Usage};
 pub use direct::DirectLimiter;
 pub use listing::MAX_LISTED;
 pub use policy::{InvalidPolicy, MAX_WINDOWS, Policy, Strategy};
+pub use rate_limit::RateLimit;
 pub use wait::{MAX_WAITING, NotReady};
 
 /// Limits by key.

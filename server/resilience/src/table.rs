@@ -20,6 +20,8 @@ const BUCKETS: std::ops::RangeInclusive<usize> = 512..=8_192;
 /// When a shard is full, the lightest of so many of its keys is forgotten, as Redis does it: close to the
 /// lightest of all, without a list to keep.
 const SAMPLE: usize = 8;
+/// The weight of a key that is not forgotten.
+pub(crate) const PINNED: u64 = u64::MAX;
 /// Buckets that are looked at under one lock, where all are to be: some ten microseconds.
 const CHUNK: usize = 1_024;
 
@@ -76,15 +78,22 @@ impl<K: Hash + Eq + Clone, V: Default> Table<K, V> {
     }
 
     /// Calls `act` with the value of `key`, which is added if there is none; if there is no room, the
-    /// lightest of a few others leaves.
+    /// lightest of a few others leaves, and `leaving` sees it. One that weighs [`PINNED`] stays, even
+    /// beyond the cap: who pins keys bounds their number.
     #[inline]
-    pub(crate) fn with<T>(&self, key: &K, weight: impl Fn(&V) -> u64, act: impl FnOnce(&mut V) -> T) -> T {
+    pub(crate) fn with<T>(
+        &self,
+        key: &K,
+        weight: impl Fn(&V) -> u64,
+        leaving: impl FnOnce(&V),
+        act: impl FnOnce(&mut V) -> T,
+    ) -> T {
         let hash = self.hasher.hash_one(key);
         let mut shard = self.shard(hash);
         if let Some((_, value)) = shard.entries.find_mut(hash, |(other, _)| other == key) {
             return act(value);
         }
-        self.add(&mut shard, hash, key, weight, act)
+        self.add(&mut shard, hash, key, weight, leaving, act)
     }
 
     #[cold]
@@ -95,11 +104,12 @@ impl<K: Hash + Eq + Clone, V: Default> Table<K, V> {
         hash: u64,
         key: &K,
         weight: impl Fn(&V) -> u64,
+        leaving: impl FnOnce(&V),
         act: impl FnOnce(&mut V) -> T,
     ) -> T {
         let (_, most) = layout(self.max_keys);
         if shard.entries.len() >= most {
-            shard.evict(weight);
+            shard.evict(weight, leaving);
         }
         let rehash = |(key, _): &(K, V)| self.hasher.hash_one(key);
         let entries = &mut shard.entries;
@@ -123,15 +133,6 @@ impl<K: Hash + Eq + Clone, V: Default> Table<K, V> {
         let hash = self.hasher.hash_one(key);
         let mut shard = self.shard(hash);
         shard.entries.find_mut(hash, |(other, _)| other == key).map(|(_, value)| act(value))
-    }
-
-    /// Takes `key` out.
-    pub(crate) fn remove(&self, key: &K) -> Option<V> {
-        self.shards.get()?;
-        let hash = self.hasher.hash_one(key);
-        let mut shard = self.shard(hash);
-        let entry = shard.entries.find_entry(hash, |(other, _)| other == key).ok()?;
-        Some(entry.remove().0.1)
     }
 
     /// Drops the keys that `keep` does not want, a chunk at a time, so that no decision waits for long.
@@ -207,7 +208,7 @@ impl<K: Hash + Eq + Clone, V: Default> Table<K, V> {
 
 impl<K, V> Held<K, V> {
     /// Forgets the lightest of the next few keys. The hand goes round, so that each is looked at in turn.
-    fn evict(&mut self, weight: impl Fn(&V) -> u64) {
+    fn evict(&mut self, weight: impl Fn(&V) -> u64, leaving: impl FnOnce(&V)) {
         let buckets = self.entries.num_buckets();
         let mut lightest: Option<(usize, u64)> = None;
         let mut seen = 0;
@@ -215,6 +216,9 @@ impl<K, V> Held<K, V> {
             self.hand = if self.hand + 1 < buckets { self.hand + 1 } else { 0 };
             let Some((_, value)) = self.entries.get_bucket(self.hand) else { continue };
             let weight = weight(value);
+            if weight == PINNED {
+                continue;
+            }
             if lightest.is_none_or(|(_, least)| weight < least) {
                 lightest = Some((self.hand, weight));
             }
@@ -226,6 +230,7 @@ impl<K, V> Held<K, V> {
         if let Some((bucket, weight)) = lightest
             && let Ok(entry) = self.entries.get_bucket_entry(bucket)
         {
+            leaving(&entry.get().1);
             entry.remove();
             self.evicted = self.evicted.saturating_add(u64::from(weight > 0));
         }
@@ -254,7 +259,7 @@ mod tests {
     fn a_full_table_never_doubles_however_many_keys_pass_through() {
         let table: Table<u64, [u64; 2]> = Table::new(24_576);
         for key in 0..400_000_u64 {
-            table.with(&key, |value| value[0], |value| value[0] = key);
+            table.with(&key, |value| value[0], |_| {}, |value| value[0] = key);
         }
         assert!(table.len() > 24_000);
         // 25 bytes a bucket, three quarters of them in use.
@@ -265,7 +270,7 @@ mod tests {
     fn the_lightest_keys_leave_first() {
         let table: Table<u64, u64> = Table::new(10_000);
         for key in 1..=40_000_u64 {
-            table.with(&key, |value| *value, |value| *value = key);
+            table.with(&key, |value| *value, |_| {}, |value| *value = key);
         }
         let young = (30_001..=40_000_u64).filter(|key| table.get(key, |_| ()).is_some()).count();
         assert!(young > 8_000, "{young}");
@@ -276,7 +281,7 @@ mod tests {
     fn sweeping_and_looking_reach_every_key() {
         let table: Table<u64, u64> = Table::new(100_000);
         for key in 0..50_000_u64 {
-            table.with(&key, |_| 0, |value| *value = key);
+            table.with(&key, |_| 0, |_| {}, |value| *value = key);
         }
         let mut seen = 0_u64;
         table.visit(|_, value| seen += value);
@@ -284,6 +289,5 @@ mod tests {
         table.retain(|key, _| key % 1_000 == 0);
         assert_eq!(table.len(), 50);
         assert!(table.memory_bytes() < 100_000, "{}", table.memory_bytes());
-        assert_eq!((table.remove(&1_000), table.remove(&1_001)), (Some(1_000), None));
     }
 }

@@ -11,7 +11,7 @@
 use super::window::{Gauge, NEVER, Words};
 
 #[derive(Debug)]
-pub(super) struct Aligned {
+pub(crate) struct Aligned {
     window: u64,
     /// How far into a window the clock's origin lies.
     phase: u64,
@@ -29,7 +29,7 @@ struct View {
 }
 
 impl Aligned {
-    pub(super) fn new(window: u64, limit: u32, aligned_to: u64, sliding: bool) -> Self {
+    pub(crate) fn new(window: u64, limit: u32, aligned_to: u64, sliding: bool) -> Self {
         let phase = (window - aligned_to % window) % window;
         Self { window, phase, limit, sliding }
     }
@@ -43,7 +43,7 @@ impl Aligned {
         (index, self.window - at % self.window)
     }
 
-    pub(super) fn settle(&self, words: &mut Words, now: u64) {
+    pub(crate) fn settle(&self, words: &mut Words, now: u64) {
         let (present, _) = self.present(now);
         let (index, count) = unpack(words[0]);
         if index == present {
@@ -67,7 +67,7 @@ impl Aligned {
         View { count: u64::from(count), weighted, left }
     }
 
-    pub(super) fn take(&self, words: Words, n: u32, now: u64) -> Result<Words, u64> {
+    pub(crate) fn take(&self, words: Words, n: u32, now: u64) -> Result<Words, u64> {
         let (n, limit) = (u64::from(n), u64::from(self.limit));
         if n > limit {
             return Err(NEVER);
@@ -91,7 +91,7 @@ impl Aligned {
         })
     }
 
-    pub(super) fn gauge(&self, words: Words, now: u64) -> Gauge {
+    pub(crate) fn gauge(&self, words: Words, now: u64) -> Gauge {
         let view = self.view(words, now);
         let used = u32::try_from(view.count + view.weighted).unwrap_or(u32::MAX).min(self.limit);
         let whole_after = match (view.count, view.weighted) {

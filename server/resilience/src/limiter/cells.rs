@@ -50,7 +50,7 @@ impl<K: Hash + Eq + Clone> Cells<K> {
         weight: impl Fn(&[u64]) -> u64,
         act: impl FnOnce(&mut [u64]) -> T,
     ) -> T {
-        each!(self, table => table.with(key, |cells| weight(cells), |cells| act(cells)))
+        each!(self, table => table.with(key, |cells| weight(cells), |_| {}, |cells| act(cells)))
     }
 
     /// Calls `act` if the key is known.

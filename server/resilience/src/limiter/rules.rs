@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::window::{Gauge, NEVER, Window, Words};
 use super::{Decision, MAX_WINDOWS, Policy, Strategy};
-use crate::Timestamp;
+use crate::{Timestamp, table};
 
 #[derive(Debug)]
 pub(super) struct Rules {
@@ -99,7 +99,7 @@ impl Rules {
 
     /// How much would be forgotten with a key; 0 if all of its windows are whole.
     pub(super) fn weight(&self, cells: &[u64], now: Timestamp) -> u64 {
-        self.gauges(cells, now).map(|(_, gauge)| gauge.weight).max().unwrap_or(0)
+        self.gauges(cells, now).map(|(_, gauge)| gauge.weight).max().unwrap_or(0).min(table::PINNED - 1)
     }
 
     /// The window of which the largest share is used, as an allowed decision.

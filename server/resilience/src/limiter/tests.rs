@@ -1,7 +1,10 @@
 use std::time::Duration;
 
-use proptest::prelude::*;
 use rad_model::Quota;
+
+mod conforms;
+mod models;
+mod waits;
 
 use super::{Limiter, Policy, Strategy};
 use crate::{Clock, ManualClock, Timestamp};
@@ -88,51 +91,40 @@ fn the_busy_key_outlives_a_flood_of_quiet_ones() {
     assert!(!limiter.check(&u64::MAX, Timestamp::default()).allowed);
 }
 
-/// The token bucket as a beginner would write it: tokens as a fraction, refilled by time.
-struct Reference {
-    tokens: f64,
-    last: f64,
-    size: f64,
-    per_second: f64,
-}
-
-impl Reference {
-    fn check(&mut self, at: f64) -> bool {
-        self.tokens = (self.tokens + (at - self.last) * self.per_second).min(self.size);
-        self.last = at;
-        let allowed = self.tokens > 1.0 - 1e-6;
-        if allowed {
-            self.tokens -= 1.0;
-        }
-        allowed
+#[test]
+fn the_listing_has_the_fullest_keys_first() {
+    let limiter: Limiter<u32> =
+        Limiter::new(policy(Strategy::SlidingWindow, &["100/minute", "1000/hour"]), 1_000);
+    let now = Timestamp::from_nanos(1);
+    for key in 1..=50 {
+        assert!(limiter.check_n(&key, 2 * key, now).allowed);
     }
+    let listing = limiter.listing(3, now);
+    assert_eq!(
+        listing.iter().map(|usage| (usage.key, usage.used)).collect::<Vec<_>>(),
+        [(50, 100), (49, 98), (48, 96)]
+    );
+    assert_eq!((listing[0].share().to_bits(), listing[0].quota.window_s()), (1.0_f64.to_bits(), 60));
+    assert_eq!(limiter.listing(usize::MAX, now).len(), 50);
+    assert_eq!(limiter.listing(0, now), []);
+    let later = Timestamp::from_nanos(3 * 3_600_000_000_000);
+    assert_eq!(limiter.listing(10, later), []);
 }
 
-proptest! {
-    #[test]
-    fn a_window_decides_as_a_token_bucket(
-        requests in 1_u32..50,
-        window_s in 1_u32..100,
-        pauses in prop::collection::vec(0_u64..5_000, 1..200),
-    ) {
-        // Intervals of whole milliseconds, so that the model's rounding cannot decide.
-        let window_s = window_s * requests;
-        let limiter = Limiter::new(Policy::new(Strategy::TokenBucket, &[Quota::new(requests, window_s).unwrap()]).unwrap(), 10);
-        let mut reference = Reference {
-            tokens: f64::from(requests),
-            last: 0.0,
-            size: f64::from(requests),
-            per_second: f64::from(requests) / f64::from(window_s),
-        };
-        let mut at_ms = 0;
-        for pause in pauses {
-            at_ms += pause;
-            let now = Timestamp::from_nanos(at_ms * 1_000_000);
-            let decision = limiter.check(&"ada", now);
-            #[allow(clippy::cast_precision_loss)]
-            let expected = reference.check(at_ms as f64 / 1_000.0);
-            prop_assert_eq!(decision.allowed, expected);
-            prop_assert_eq!(decision.allowed, decision.retry_after.is_zero());
+#[test]
+fn a_flood_of_a_million_keys_adds_less_than_64_mib_with_any_strategy() {
+    for strategy in Strategy::ALL {
+        let limiter: Limiter<u64> = Limiter::new(policy(strategy, &["200/minute", "1000/hour"]), 1_000_000);
+        assert_eq!(limiter.stats().memory_bytes, 0);
+        for key in 0..1_200_000 {
+            limiter.check(&key, Timestamp::from_nanos(key));
         }
+        let stats = limiter.stats();
+        assert!(stats.memory_bytes < 64 << 20, "{strategy}: {stats:?}");
+        assert!((990_000..=stats.max_keys).contains(&stats.keys), "{strategy}: {stats:?}");
+        assert!(stats.evicted_total >= 200_000, "{strategy}: {stats:?}");
+        limiter.sweep(Timestamp::from_nanos(3 * 3_600_000_000_000));
+        let stats = limiter.stats();
+        assert!(stats.keys == 0 && stats.memory_bytes < 1 << 20, "{strategy}: {stats:?}");
     }
 }

@@ -9,14 +9,14 @@ use super::{Policy, Strategy};
 
 /// The state of one window for one key. All zero is a window that is whole; strategies that need one word
 /// leave the second zero, and the table does not store it.
-pub(super) type Words = [u64; 2];
+pub(crate) type Words = [u64; 2];
 
 /// The wait for what a window never allows.
 pub(super) const NEVER: u64 = u64::MAX;
 
 /// Where a key stands in a window.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Gauge {
+pub(crate) struct Gauge {
     pub remaining: u32,
     /// Nanoseconds.
     pub whole_after: u64,
