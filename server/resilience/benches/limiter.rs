@@ -13,7 +13,7 @@ use governor::clock::FakeRelativeClock;
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::{DashMapStateStore, HashMapStateStore};
 use governor::{Quota, RateLimiter};
-use rad_resilience::{Limiter, Policy, Strategy, Timestamp};
+use rad_resilience::{BlockPolicy, Blocklist, DirectLimiter, Limiter, Policy, Strategy, Timestamp};
 
 fn main() {
     divan::main();
@@ -36,11 +36,14 @@ fn next_key(keys: u64) -> u64 {
     ((u128::from(sent.wrapping_mul(0x9e37_79b9_7f4a_7c15)) * u128::from(keys)) >> 64) as u64
 }
 
-fn filled(strategy: Strategy, keys: u64) -> Limiter<u64> {
+fn policy(strategy: Strategy) -> Policy {
     let quotas: Vec<_> =
         ["4000000000/minute", "4000000000/hour"].iter().filter_map(|text| text.parse().ok()).collect();
-    let policy = Policy::new(strategy, &quotas).expect("two windows");
-    let limiter = Limiter::new(policy, 1_100_000);
+    Policy::new(strategy, &quotas).expect("two windows")
+}
+
+fn filled(strategy: Strategy, keys: u64) -> Limiter<u64> {
+    let limiter = Limiter::new(policy(strategy), 1_100_000);
     for key in 0..keys {
         limiter.check(&key, Timestamp::from_nanos(1_000_000));
     }
@@ -113,4 +116,45 @@ fn f_governor_dashmap_two_windows(bencher: Bencher<'_, '_>, keys: u64) {
         let key = next_key(keys);
         limiters.iter().all(|limiter| limiter.check_key(black_box(&key)).is_ok())
     });
+}
+
+/// The same without a key.
+#[divan::bench(threads = THREADS, sample_count = 50, sample_size = 20_000)]
+fn g_direct_two_windows(bencher: Bencher<'_, '_>) {
+    let limiter = DirectLimiter::new(policy(Strategy::TokenBucket));
+    let now = Timestamp::from_nanos(1_000_000_000);
+    bencher.bench(|| limiter.check(black_box(now)));
+}
+
+/// A flood: each key is new, the table is full, and one has to leave for it.
+#[divan::bench(args = [100_000, 1_000_000], sample_count = 50, sample_size = 20_000)]
+fn h_flood_of_new_keys(bencher: Bencher<'_, '_>, max_keys: usize) {
+    let limiter: Limiter<u64> = Limiter::new(policy(Strategy::TokenBucket), max_keys);
+    let mut key = 0_u64;
+    let mut one = || {
+        key += 1;
+        limiter.check(black_box(&key), Timestamp::from_nanos(key))
+    };
+    for _ in 0..2 * max_keys {
+        one();
+    }
+    bencher.bench_local(one);
+}
+
+/// Whether a key is blocked, with so many blocked.
+#[divan::bench(args = [0, 1, 10_000], sample_count = 50, sample_size = 20_000)]
+fn i_blocklist_check(bencher: Bencher<'_, '_>, blocked: u64) {
+    let list: Blocklist<u64> = Blocklist::new(BlockPolicy::default(), 100_000);
+    let now = Timestamp::from_nanos(1);
+    for key in 0..blocked {
+        list.block(&key, "benchmark", None, now).expect("room");
+    }
+    bencher.bench(|| list.check(black_box(&next_key(1_000_000)), now));
+}
+
+/// The ten keys that use most, out of so many.
+#[divan::bench(args = [1_000, 1_000_000], sample_count = 10, sample_size = 1)]
+fn j_listing(bencher: Bencher<'_, '_>, keys: u64) {
+    let limiter = filled(Strategy::TokenBucket, keys);
+    bencher.bench(|| limiter.listing(10, Timestamp::from_nanos(1_000_000)));
 }

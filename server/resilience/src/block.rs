@@ -186,13 +186,14 @@ impl<K: Hash + Eq + Clone> Blocklist<K> {
         now: Timestamp,
     ) -> Result<Blocked, ListFull> {
         let most = self.records.max_keys() / 2;
-        let reserved = self
-            .by_hand
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < most).then_some(count + 1));
-        if reserved.is_err() {
-            return Err(ListFull { most });
-        }
-        Ok(self.with(key, now, |record| {
+        self.with(key, now, |record| {
+            // One more by hand, unless it takes the place of one.
+            let limit = most + usize::from(matches!(record.block, Block::Manual { .. }));
+            self.by_hand
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| {
+                    (count < limit).then_some(count + 1)
+                })
+                .map_err(|_| ListFull { most })?;
             self.lift(record);
             let blocked = Blocked {
                 until: (!for_good).then_some(ends),
@@ -202,8 +203,8 @@ impl<K: Hash + Eq + Clone> Blocklist<K> {
             record.block = Block::Manual { reason, for_good };
             record.ends = ends;
             self.blocks.fetch_add(1, Ordering::Relaxed);
-            blocked
-        }))
+            Ok(blocked)
+        })
     }
 
     /// Takes the block off `key` and forgets what it did; the block that it had.
@@ -235,7 +236,7 @@ impl<K: Hash + Eq + Clone> Blocklist<K> {
     }
 
     /// Takes off blocks that are over and forgets keys that have been quiet for long enough. Call it
-    /// about once a second: it holds up no decision for longer than some ten microseconds.
+    /// about once a second: it holds up no decision for longer than some tens of microseconds.
     pub fn sweep(&self, now: Timestamp) {
         self.records.retain(|_, record| {
             if record.blocked(&self.policy, now).is_none() {

@@ -125,7 +125,7 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
     }
 
     /// Forgets keys whose windows are all whole again: they are as good as new. Call it about once a
-    /// second; it holds up no decision for longer than about ten microseconds.
+    /// second; it holds up no decision for longer than some tens of microseconds.
     pub fn sweep(&self, now: Timestamp) {
         self.cells.retain(|cells| self.rules.weight(cells, now) > 0);
     }

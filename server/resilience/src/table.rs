@@ -22,7 +22,7 @@ const BUCKETS: std::ops::RangeInclusive<usize> = 512..=8_192;
 const SAMPLE: usize = 8;
 /// The weight of a key that is not forgotten.
 pub(crate) const PINNED: u64 = u64::MAX;
-/// Buckets that are looked at under one lock, where all are to be: some ten microseconds.
+/// Buckets that are looked at under one lock, where all are to be: some tens of microseconds.
 const CHUNK: usize = 1_024;
 
 #[derive(Debug)]

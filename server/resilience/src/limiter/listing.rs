@@ -43,7 +43,7 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
     /// fullest first; keys that use nothing are left out.
     ///
     /// For a page that people look at, not for each request: looks at every remembered key, some
-    /// milliseconds for a million, and holds up no decision for longer than about ten microseconds.
+    /// tens of milliseconds for a million, and holds up no decision for longer than some tens of microseconds.
     #[must_use]
     pub fn listing(&self, top: usize, now: Timestamp) -> Vec<Usage<K>> {
         let top = top.min(MAX_LISTED);

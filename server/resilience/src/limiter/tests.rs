@@ -128,3 +128,30 @@ fn a_flood_of_a_million_keys_adds_less_than_64_mib_with_any_strategy() {
         assert!(stats.keys == 0 && stats.memory_bytes < 1 << 20, "{strategy}: {stats:?}");
     }
 }
+
+#[test]
+fn a_limiter_that_nobody_asked_takes_less_than_a_kilobyte() {
+    let limiter: Limiter<u64> =
+        Limiter::new(policy(Strategy::TokenBucket, &["200/minute", "1000/hour"]), 1_000_000);
+    assert!(limiter.is_empty() && limiter.listing(10, Timestamp::default()).is_empty());
+    limiter.sweep(Timestamp::default());
+    assert!(limiter.peek(&1, Timestamp::default()).allowed);
+    let windows = 2 * (size_of::<super::window::Window>() + size_of::<Quota>());
+    assert_eq!(limiter.stats().memory_bytes, 0);
+    assert!(size_of_val(&limiter) + windows < 1_024, "{} + {windows}", size_of_val(&limiter));
+}
+
+#[test]
+fn old_keys_leave_before_young_ones() {
+    for strategy in [Strategy::TokenBucket, Strategy::LeakyBucket] {
+        let limiter: Limiter<u64> = Limiter::new(policy(strategy, &["10/hour"]), 10_000);
+        // One a millisecond; none is whole again before the end.
+        for key in 0..40_000 {
+            limiter.check(&key, Timestamp::from_nanos(1 + key * 1_000_000));
+        }
+        let end = Timestamp::from_nanos(40_000_000_000);
+        let known = |key: &u64| limiter.peek(key, end).remaining < limiter.peek(key, end).capacity;
+        assert_eq!((0..20_000).filter(known).count(), 0, "{strategy}");
+        assert!((30_000..40_000).filter(known).count() > 8_000, "{strategy}");
+    }
+}
