@@ -1,91 +1,145 @@
-//! Keyed rate limits of several windows, all of which must allow a request.
+//! Rate limits of several windows, all of which must allow a request.
 //!
-//! Each window is a token bucket in the form of the generic cell rate algorithm (ITU-T I.371), computed
-//! by `governor`. What governor leaves out is here: all windows of a key are one entry of one table, so
-//! that a decision is one lookup; they are asked first and charged only if all allow, so that a rejected
-//! request consumes nothing; and the table is bounded, so that a flood of keys cannot exhaust memory.
+//! Token and leaky buckets are computed by `governor`; sliding and fixed windows are counts. What
+//! governor leaves out is here: all windows of a key are one entry of one table, so that a decision is one
+//! lookup; they are asked first and charged only if all allow, so that a rejected request consumes
+//! nothing; the table is bounded, so that a flood of keys cannot exhaust memory; and callers can wait for
+//! their turn in a line that nobody overtakes.
 
-mod table;
+mod aligned;
+mod cells;
+mod decision;
+mod direct;
+mod gcra;
+mod line;
+mod listing;
+mod policy;
+mod rate_limit;
+mod rules;
+mod wait;
 mod window;
 
-use std::hash::Hash;
-use std::time::Duration;
+pub(crate) use aligned::Aligned;
 
-use rad_model::Quota;
+use std::hash::Hash;
 
 use crate::Timestamp;
-use table::Table;
-use window::Window;
+use cells::Cells;
+use line::Lines;
+use rules::Rules;
 
-/// The most windows that one policy can have.
-pub const MAX_WINDOWS: usize = 4;
+pub use decision::{Decision, Stats, Usage};
+pub use direct::DirectLimiter;
+pub use listing::MAX_LISTED;
+pub use policy::{InvalidPolicy, MAX_WINDOWS, Policy, Strategy};
+pub use rate_limit::RateLimit;
+pub use wait::{MAX_WAITING, NotReady};
 
 /// Limits by key.
+///
+/// ```
+/// use rad_resilience::{Limiter, Policy, Strategy, Timestamp};
+///
+/// let policy = Policy::new(Strategy::TokenBucket, &["2/minute".parse()?, "100/hour".parse()?])?;
+/// let limiter = Limiter::new(policy, 10_000);
+/// let now = Timestamp::default();
+/// assert_eq!(limiter.check(&"ada", now).remaining, 1);
+/// assert!(limiter.check(&"ada", now).allowed);
+/// assert_eq!(limiter.check(&"ada", now).retry_after.as_secs(), 30);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Limiter<K> {
-    windows: Box<[Window]>,
-    table: Table<K>,
-}
-
-/// What a limiter decided, and what to tell the caller about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decision {
-    pub allowed: bool,
-    /// The window that rejects, or the one that leaves the fewest requests.
-    pub quota: Quota,
-    /// How many more requests `quota` allows at this moment.
-    pub remaining: u32,
-    /// Time until `quota` is whole again.
-    pub reset_after: Duration,
-    /// Time until the next request would be allowed by every window; zero if this one was.
-    pub retry_after: Duration,
-}
-
-impl Decision {
-    /// How many requests the window counts at this moment.
-    #[must_use]
-    pub fn used(&self) -> u32 {
-        self.quota.requests().saturating_sub(self.remaining)
-    }
+    policy: Policy,
+    rules: Rules,
+    cells: Cells<K>,
+    lines: Lines<K>,
 }
 
 impl<K: Hash + Eq + Clone> Limiter<K> {
-    /// A limiter with these windows, up to [`MAX_WINDOWS`] (more are ignored; configuration refuses them),
-    /// that remembers at most about `max_keys` keys at a time. When there are more, those that have been
-    /// quiet for longest are forgotten first.
+    /// A limiter that remembers at most `max_keys` keys at a time (0 is taken as 1). When there are more,
+    /// those leave first of which the least would be forgotten: the ones that are almost whole again.
     #[must_use]
-    pub fn new(quotas: &[Quota], max_keys: usize) -> Self {
-        let windows: Box<[Window]> =
-            quotas.iter().take(MAX_WINDOWS).enumerate().map(|(at, quota)| Window::new(at, *quota)).collect();
-        Self { windows, table: Table::new(max_keys) }
+    pub fn new(policy: Policy, max_keys: usize) -> Self {
+        let rules = Rules::new(&policy);
+        let cells = Cells::new(rules.words(), max_keys);
+        Self { policy, rules, cells, lines: Lines::default() }
     }
 
-    /// Charges one request of `key` to every window, or to none. `None` if there is no window.
-    pub fn check(&self, key: &K, now: Timestamp) -> Option<Decision> {
-        if self.windows.is_empty() {
-            return None;
+    /// What it enforces.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Charges one request of `key` to every window, or to none.
+    #[inline]
+    pub fn check(&self, key: &K, now: Timestamp) -> Decision {
+        self.check_n(key, 1, now)
+    }
+
+    /// Charges `n` requests of `key` to every window, or none to any. None are always allowed; more than
+    /// a window allows at once never are, and have a `retry_after` of [`std::time::Duration::MAX`]. In a
+    /// leaky bucket, up to as many as its quota pass together and hold back what follows for as long as
+    /// they would have taken one by one.
+    ///
+    /// While callers wait for this key (see [`until_ready`](Self::until_ready)), the next turn is theirs.
+    #[inline]
+    pub fn check_n(&self, key: &K, n: u32, now: Timestamp) -> Decision {
+        if self.lines.any()
+            && let Some(refused) = self.behind(key, n, now)
+        {
+            return refused;
         }
-        self.table.with(key, |cells| {
-            let refused = self.windows.iter().filter_map(|window| window.refuses(cells, now));
-            if let Some(refusal) = refused.max_by_key(|decision| decision.retry_after) {
-                return Some(refusal);
-            }
-            self.windows
-                .iter()
-                .filter_map(|window| window.charge(cells, now))
-                .min_by_key(|decision| decision.remaining)
-        })
+        self.charge(key, n, now)
     }
 
-    /// Forgets keys whose windows are all whole again: they are as good as new.
+    #[inline]
+    fn charge(&self, key: &K, n: u32, now: Timestamp) -> Decision {
+        self.cells.with(key, |cells| self.rules.weight(cells, now), |cells| self.rules.charge(cells, n, now))
+    }
+
+    /// What [`check`](Self::check) would decide, without charging: `remaining` and `reset_after` are those
+    /// of this moment.
+    #[must_use]
+    pub fn peek(&self, key: &K, now: Timestamp) -> Decision {
+        self.peek_n(key, 1, now)
+    }
+
+    /// What [`check_n`](Self::check_n) would decide, without charging.
+    #[must_use]
+    pub fn peek_n(&self, key: &K, n: u32, now: Timestamp) -> Decision {
+        if self.lines.any()
+            && let Some(refused) = self.behind(key, n, now)
+        {
+            return refused;
+        }
+        self.rules.ask(&self.cells.copy(key), n, now)
+    }
+
+    /// Gives `n` requests of `key` back to every window, for example those that turned out to cost
+    /// nothing. No window gets more than whole; a fixed or sliding window that has ended since gets
+    /// nothing.
+    pub fn refund(&self, key: &K, n: u32, now: Timestamp) {
+        self.cells.get(key, |cells| self.rules.give_back(cells, n, now));
+    }
+
+    /// Forgets keys whose windows are all whole again: they are as good as new. Call it about once a
+    /// second; it holds up no decision for longer than some tens of microseconds.
     pub fn sweep(&self, now: Timestamp) {
-        self.table.retain(|cells| cells.latest() > now.as_nanos());
+        self.cells.retain(|cells| self.rules.weight(cells, now) > 0);
+    }
+
+    /// How full it is.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.cells.stats()
     }
 
     /// How many keys are remembered.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.table.len()
+        self.cells.len()
     }
 
     /// Whether no key is remembered.

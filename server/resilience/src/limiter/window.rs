@@ -1,139 +1,88 @@
-//! One window, computed by governor on state that the table keeps.
+//! One window of a policy, whatever its strategy.
 
-use std::cell::Cell;
-use std::num::NonZeroU32;
-use std::time::Duration;
-
-use governor::clock::{Clock, Reference};
-use governor::middleware::StateInformationMiddleware;
-use governor::nanos::Nanos;
-use governor::state::StateStore;
-use governor::state::keyed::KeyedStateStore;
 use rad_model::Quota;
 
-use super::{Decision, MAX_WINDOWS};
-use crate::Timestamp;
+use super::aligned::Aligned;
+use super::gcra::Bucket;
+use super::policy::{interval_ns, window_ns};
+use super::{Policy, Strategy};
 
-/// The state of one key: for each window the theoretical arrival time of the next request, in
-/// nanoseconds since the clock's origin; 0 for a window that is whole.
-///
-/// Plain cells: the table hands them out under its lock.
-#[derive(Debug, Default)]
-pub(super) struct Cells([Cell<u64>; MAX_WINDOWS]);
+/// The state of one window for one key. All zero is a window that is whole; strategies that need one word
+/// leave the second zero, and the table does not store it.
+pub(crate) type Words = [u64; 2];
 
-impl Cells {
-    /// When the last of the windows is whole again.
-    pub(super) fn latest(&self) -> u64 {
-        self.0.iter().map(Cell::get).max().unwrap_or(0)
-    }
-}
+/// The wait for what a window never allows.
+pub(super) const NEVER: u64 = u64::MAX;
 
-impl std::hash::Hash for Cells {
-    /// Governor wants its keys to be hashable; the table has found the entry already.
-    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
-}
-
-thread_local! {
-    /// The moment of the decision that this thread is making.
-    static NOW: Cell<u64> = const { Cell::new(0) };
-}
-
-/// Governor reads a clock where we pass the time: this one tells what was passed.
+/// Where a key stands in a window.
 #[derive(Clone, Copy, Debug)]
-struct DecisionClock;
-
-impl Clock for DecisionClock {
-    type Instant = Nanos;
-
-    fn now(&self) -> Nanos {
-        Nanos::new(NOW.get())
-    }
+pub(crate) struct Gauge {
+    pub remaining: u32,
+    /// Nanoseconds.
+    pub whole_after: u64,
+    /// How much would be forgotten with the key: nanoseconds of a steady stream at the limit. 0 if the
+    /// window is whole.
+    pub weight: u64,
 }
 
-/// Where governor finds a window's state in a key's cells, and whether it may change it.
-#[derive(Clone, Copy, Debug)]
-struct Store {
-    window: usize,
-    charges: bool,
+#[derive(Debug)]
+enum Kind {
+    Bucket(Bucket),
+    Aligned(Aligned),
 }
 
-impl StateStore for Store {
-    type Key = Cells;
-
-    fn measure_and_replace<T, F, E>(&self, cells: &Cells, decide: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        let cell = &cells.0[self.window];
-        let arrival = (cell.get() != 0).then(|| Nanos::new(cell.get()));
-        decide(arrival).map(|(outcome, next)| {
-            if self.charges {
-                cell.set(next.as_u64());
-            }
-            outcome
-        })
-    }
-}
-
-impl KeyedStateStore<Cells> for Store {}
-
-type Gcra = governor::RateLimiter<Cells, Store, DecisionClock, StateInformationMiddleware>;
-
-/// One window of a policy.
 #[derive(Debug)]
 pub(super) struct Window {
-    at: usize,
-    quota: Quota,
-    asks: Gcra,
-    charges: Gcra,
+    pub quota: Quota,
+    pub capacity: u32,
+    kind: Kind,
+}
+
+macro_rules! each {
+    ($self:ident, $window:ident => $does:expr) => {
+        match &$self.kind {
+            Kind::Bucket($window) => $does,
+            Kind::Aligned($window) => $does,
+        }
+    };
 }
 
 impl Window {
-    pub(super) fn new(at: usize, quota: Quota) -> Self {
-        let burst = NonZeroU32::new(quota.requests()).unwrap_or(NonZeroU32::MIN);
-        let window = Duration::from_secs(u64::from(quota.window_s()));
-        // At least a nanosecond between requests, so that no quota divides by zero.
-        let interval = (window / burst.get()).max(Duration::from_nanos(1));
-        let bucket = governor::Quota::with_period(interval)
-            .unwrap_or(governor::Quota::per_second(burst))
-            .allow_burst(burst);
-        NOW.set(0);
-        let gcra = |charges| {
-            Gcra::new(bucket, Store { window: at, charges }, DecisionClock)
-                .with_middleware::<StateInformationMiddleware>()
+    pub(super) fn new(policy: &Policy, quota: Quota) -> Self {
+        let capacity = policy.capacity(quota);
+        let aligned = |sliding| {
+            let origin = policy.alignment().as_nanos();
+            Kind::Aligned(Aligned::new(window_ns(quota), quota.requests(), origin, sliding))
         };
-        Self { at, quota, asks: gcra(false), charges: gcra(true) }
+        let kind = match policy.strategy() {
+            Strategy::TokenBucket => Kind::Bucket(Bucket::new(interval_ns(quota), capacity, capacity)),
+            Strategy::LeakyBucket => {
+                Kind::Bucket(Bucket::new(interval_ns(quota), capacity, quota.requests()))
+            }
+            Strategy::SlidingWindow => aligned(true),
+            Strategy::FixedWindow => aligned(false),
+        };
+        Self { quota, capacity, kind }
     }
 
-    /// The refusal, if the window does not allow a request now. Changes nothing.
-    pub(super) fn refuses(&self, cells: &Cells, now: Timestamp) -> Option<Decision> {
-        NOW.set(now.as_nanos());
-        let not_until = self.asks.check_key(cells).err()?;
-        let from = Nanos::new(now.as_nanos());
-        let retry_after = Duration::from_nanos(not_until.earliest_possible().duration_since(from).as_u64());
-        Some(Decision {
-            allowed: false,
-            quota: self.quota,
-            remaining: 0,
-            reset_after: self.whole_after(cells, now),
-            retry_after,
-        })
+    /// Brings the state to the moment: rolls windows on, and mends what a clock that went backwards left.
+    #[inline]
+    pub(super) fn settle(&self, words: &mut Words, now: u64) {
+        each!(self, window => window.settle(words, now));
     }
 
-    /// Charges a request that no window refused.
-    pub(super) fn charge(&self, cells: &Cells, now: Timestamp) -> Option<Decision> {
-        NOW.set(now.as_nanos());
-        let state = self.charges.check_key(cells).ok()?;
-        Some(Decision {
-            allowed: true,
-            quota: self.quota,
-            remaining: state.remaining_burst_capacity(),
-            reset_after: self.whole_after(cells, now),
-            retry_after: Duration::ZERO,
-        })
+    /// The state after `n` requests, or the nanoseconds until they would pass. The state must be settled.
+    #[inline]
+    pub(super) fn take(&self, words: Words, n: u32, now: u64) -> Result<Words, u64> {
+        each!(self, window => window.take(words, n, now))
     }
 
-    fn whole_after(&self, cells: &Cells, now: Timestamp) -> Duration {
-        Timestamp::from_nanos(cells.0[self.at].get()).since(now)
+    #[inline]
+    pub(super) fn gauge(&self, words: Words, now: u64) -> Gauge {
+        each!(self, window => window.gauge(words, now))
+    }
+
+    pub(super) fn give_back(&self, words: Words, n: u32, now: u64) -> Words {
+        each!(self, window => window.give_back(words, n, now))
     }
 }
