@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use divan::Bencher;
-use rad_resilience::{Breaker, BreakerSettings, Limiter, Outcome, Timestamp};
+use rad_resilience::{Limiter, Timestamp};
 
 fn main() {
     divan::main();
@@ -24,17 +24,5 @@ fn limiter_two_windows(bencher: Bencher<'_, '_>, keys: u64) {
         // An odd multiplier visits the keys in no order that a cache could guess.
         let key = sent.wrapping_mul(0x9e37_79b9_7f4a_7c15) % keys;
         limiter.check(black_box(&key), Timestamp::from_nanos(sent))
-    });
-}
-
-#[divan::bench]
-fn breaker_acquire_and_record(bencher: Bencher<'_, '_>) {
-    let breaker = Breaker::new(BreakerSettings::default());
-    let mut now = 0;
-    bencher.bench_local(|| {
-        now += 1;
-        let now = Timestamp::from_nanos(now);
-        let permit = breaker.acquire(now).map(|(permit, _)| permit);
-        permit.map(|permit| breaker.record(permit, Outcome::Success, now))
     });
 }

@@ -12,10 +12,13 @@
 //! # Ok::<(), rad_model::quota::InvalidQuota>(())
 //! ```
 
+// `--cfg loom` is given by whoever runs the tests of our own atomics.
+#![allow(unexpected_cfgs)]
+
 pub mod breaker;
 pub mod clock;
 pub mod limiter;
 
-pub use breaker::{Breaker, BreakerSettings, Outcome, Permit, Rejection, Transition};
+pub use breaker::{Breaker, BreakerPolicy, BreakerSettings, Mode, Outcome, Permit, Rejection, Transition};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use limiter::{Decision, Limiter};
