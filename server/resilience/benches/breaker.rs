@@ -1,13 +1,21 @@
-//! What a breaker costs a call while the target is well, beside the `failsafe` crate's.
+//! What a breaker costs a call while the target is well, beside those of `failsafe` and
+//! `tower-resilience`.
 
+use std::convert::Infallible;
 use std::hint::black_box;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use divan::Bencher;
 use failsafe::StateMachine;
 use rad_model::Share;
 use rad_resilience::breaker::{BreakerPolicy, SlidingWindow};
+use rad_resilience::layer::BreakerLayer;
 use rad_resilience::{Breaker, BreakerSettings, Outcome, Timestamp};
+use tower::{Layer, Service};
+use tower_resilience_circuitbreaker::{CircuitBreakerLayer, SlidingWindowType};
 
 const THREADS: [usize; 2] = [1, 2];
 
@@ -114,4 +122,48 @@ fn failsafe_success_rate_over_time(bencher: Bencher<'_, '_>) {
         breaker.on_success();
         permitted
     });
+}
+
+/// A request through a layer to a service that answers at once.
+fn requests<S>(bencher: Bencher<'_, '_>, service: &S)
+where
+    S: Service<u32, Response = u32> + Clone + Sync,
+{
+    bencher.counter(1_u32).with_inputs(|| service.clone()).bench_local_refs(|service| {
+        let mut context = Context::from_waker(Waker::noop());
+        let ready = service.poll_ready(&mut context).is_ready();
+        let answer = pin!(service.call(black_box(1)));
+        ready && matches!(answer.poll(&mut context), Poll::Ready(Ok(_)))
+    });
+}
+
+async fn answer(request: u32) -> Result<u32, Infallible> {
+    Ok(request)
+}
+
+#[divan::bench(sample_size = 10_000, sample_count = 40)]
+fn layer_nothing(bencher: Bencher<'_, '_>) {
+    requests(bencher, &tower::service_fn(answer));
+}
+
+#[divan::bench(sample_size = 10_000, sample_count = 40)]
+fn layer_last_100_calls(bencher: Bencher<'_, '_>) {
+    let breaker = with_rates(SlidingWindow::CountBased { calls: 100 });
+    requests(bencher, &BreakerLayer::new(Arc::new(breaker)).layer(tower::service_fn(answer)));
+}
+
+#[divan::bench(sample_size = 10_000, sample_count = 40)]
+fn layer_last_minute(bencher: Bencher<'_, '_>) {
+    let breaker = with_rates(SlidingWindow::TimeBased { duration: Duration::from_secs(60) });
+    requests(bencher, &BreakerLayer::new(Arc::new(breaker)).layer(tower::service_fn(answer)));
+}
+
+#[divan::bench(sample_size = 10_000, sample_count = 40)]
+fn tower_resilience_last_100_calls(bencher: Bencher<'_, '_>) {
+    let builder = CircuitBreakerLayer::builder().sliding_window_type(SlidingWindowType::CountBased);
+    let layer =
+        builder.sliding_window_size(100).failure_rate_threshold(0.5).minimum_number_of_calls(20).build();
+    if let Ok(layer) = layer {
+        requests(bencher, &layer.layer(tower::service_fn(answer)));
+    }
 }

@@ -17,8 +17,12 @@
 
 pub mod breaker;
 pub mod clock;
+pub mod hedge;
+pub mod layer;
 pub mod limiter;
+pub mod retry;
 
 pub use breaker::{Breaker, BreakerPolicy, BreakerSettings, Mode, Outcome, Permit, Rejection, Transition};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use limiter::{Decision, Limiter};
+pub use retry::{Idempotency, RetryBudget, RetryPolicy, RetrySettings, retry};

@@ -9,6 +9,7 @@ use rad_model::{BreakerState, Share};
 use super::window::{Call, Counts, Window};
 use super::{Breaker, BreakerPolicy, BreakerSettings, Outcome, Permit, SlidingWindow, Transition};
 use crate::Timestamp;
+use crate::retry::{RetryBudget, RetryBudgetSettings};
 
 const NOW: Timestamp = Timestamp::from_nanos(1_000_000_000);
 
@@ -120,5 +121,23 @@ fn loom_a_ring_that_wraps_round_under_two_threads_keeps_its_sums() {
         }
         let Counts { calls, failures, slow } = window.counts(1, 0);
         assert_eq!((calls, failures + slow), (1, 1));
+    });
+}
+
+#[test]
+fn loom_two_retries_never_share_the_last_token() {
+    loom::model(|| {
+        let share = Share::from_percent(50.0).unwrap();
+        let settings = RetryBudgetSettings { share, minimum_per_second: 0, ..RetryBudgetSettings::default() };
+        let budget = Arc::new(RetryBudget::new(settings).unwrap());
+        budget.deposit(NOW);
+        budget.deposit(NOW);
+        let threads = [(); 2].map(|()| {
+            let budget = Arc::clone(&budget);
+            thread::spawn(move || budget.withdraw(NOW))
+        });
+        let granted: u64 = threads.into_iter().map(|thread| u64::from(thread.join().unwrap())).sum();
+        assert!(granted <= 1);
+        assert_eq!((budget.refused(), budget.balance(NOW)), (2 - granted, 1 - granted));
     });
 }

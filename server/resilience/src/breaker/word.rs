@@ -42,7 +42,7 @@ pub(super) const MAX_PROBES: u32 = (1 << PROBE_BITS) - 1;
 const MAX_MS: u64 = (1 << TIME_BITS) - 1;
 
 /// A moment as breakers see it: milliseconds, at most eight years.
-pub(super) fn millis(now: Timestamp) -> u64 {
+pub(crate) fn millis(now: Timestamp) -> u64 {
     (now.as_nanos() / 1_000_000).min(MAX_MS)
 }
 

@@ -7,93 +7,12 @@ use proptest::prelude::*;
 use rad_model::BreakerState::{self, Closed, HalfOpen, Open};
 use rad_model::Share;
 
+use super::steps::{SLOW, Step, settings, step};
 use crate::Timestamp;
 use crate::breaker::{
-    Breaker, BreakerPolicy, BreakerSettings, Mode, OpenGrowth, OpenReason, Outcome, Permit, Rate,
-    SlidingWindow, Transition,
+    Breaker, BreakerPolicy, BreakerSettings, Mode, OpenReason, Outcome, Permit, Rate, SlidingWindow,
+    Transition,
 };
-
-const SLOW: Duration = Duration::from_millis(500);
-
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    Acquire,
-    /// Ends one of the calls under way.
-    Record {
-        which: usize,
-        outcome: Outcome,
-        slow: bool,
-    },
-    /// Moves the clock, also backwards.
-    Advance(i64),
-    Expire,
-    Reset,
-    SetMode(Mode),
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let outcome =
-        prop_oneof![4 => Just(Outcome::Success), 4 => Just(Outcome::Failure), 1 => Just(Outcome::Ignored)];
-    let mode = prop_oneof![
-        4 => Just(Mode::Automatic),
-        1 => Just(Mode::ForcedOpen),
-        1 => Just(Mode::Disabled),
-        2 => Just(Mode::MetricsOnly)
-    ];
-    prop_oneof![
-        40 => Just(Step::Acquire),
-        40 => (0_usize..64, outcome, prop::bool::weighted(0.3))
-            .prop_map(|(which, outcome, slow)| Step::Record { which, outcome, slow }),
-        12 => (0_i64..1_500).prop_map(Step::Advance),
-        2 => (-8_000_i64..30_000).prop_map(Step::Advance),
-        2 => Just(Step::Expire),
-        1 => Just(Step::Reset),
-        2 => mode.prop_map(Step::SetMode),
-    ]
-}
-
-fn duration(ms: std::ops::Range<u64>) -> impl Strategy<Value = Duration> {
-    ms.prop_map(Duration::from_millis)
-}
-
-fn share() -> impl Strategy<Value = Share> {
-    (1_u16..=10_000).prop_map(|points| Share::from_basis_points(points).unwrap())
-}
-
-prop_compose! {
-    fn settings()(
-        consecutive in prop::option::of(1_u32..6),
-        failure_rate in prop::option::of(share()),
-        slow_rate in prop::option::of(share()),
-        (sliding_window, minimum) in prop_oneof![
-            (1_u32..12).prop_flat_map(|calls| (Just(SlidingWindow::CountBased { calls }), 1..=calls)),
-            (duration(1_000..20_000), 1_u32..12)
-                .prop_map(|(duration, minimum)| (SlidingWindow::TimeBased { duration }, minimum)),
-        ],
-        open_for in duration(1..3_000),
-        growth in prop::option::of((1.01_f64..4.0, 0_u64..20_000, 0_u64..20_000)),
-        (successes, probes) in (1_u32..5).prop_flat_map(|most| (Just(most), prop::option::of(1..=most))),
-        half_open_for in duration(1..3_000),
-    ) -> BreakerSettings {
-        BreakerSettings {
-            consecutive_failures: consecutive.or(Some(3).filter(|_| failure_rate.or(slow_rate).is_none())),
-            failure_rate_threshold: failure_rate,
-            slow_call_rate_threshold: slow_rate,
-            slow_call_duration_threshold: SLOW,
-            sliding_window,
-            minimum_number_of_calls: minimum,
-            open_for,
-            open_growth: growth.map(|(factor, more, stable)| OpenGrowth {
-                factor,
-                cap: open_for + Duration::from_millis(more),
-                stable_after: Duration::from_millis(stable),
-            }),
-            permitted_probes: probes,
-            successes_to_close: successes,
-            half_open_for,
-        }
-    }
-}
 
 fn slice_ms(window: Duration) -> u64 {
     u64::try_from(window.as_millis()).unwrap_or(u64::MAX) / 10
@@ -112,8 +31,8 @@ struct Reference {
     settings: BreakerSettings,
     mode: Mode,
     state: BreakerState,
-    /// The latest slice of time that was counted in.
-    latest: u64,
+    /// When the slices of time began that were counted in last, by place; of earlier periods too.
+    places: [u64; 10],
     generation: u64,
     began: u64,
     streak: u32,
@@ -132,7 +51,7 @@ impl Reference {
             settings,
             mode,
             state: Closed,
-            latest: 0,
+            places: [0; 10],
             generation: 0,
             began: 0,
             streak: 0,
@@ -146,7 +65,7 @@ impl Reference {
     fn enter(&mut self, state: BreakerState, now: u64) {
         (self.failures, self.successes, self.probes) = (0, 0, 0);
         self.calls.clear();
-        let latest = if state == Closed { self.latest } else { 0 };
+        let latest = if state == Closed { self.places.into_iter().max().unwrap_or(0) } else { 0 };
         self.generation = now.max(self.generation.max(latest) + 1);
         // By up to 7 ms the breaker remembers that the period began before its generation.
         self.began = now.max(self.generation.saturating_sub(7));
@@ -230,13 +149,14 @@ impl Reference {
             }
             SlidingWindow::TimeBased { duration } => {
                 let slice = self.slice(now);
-                // A slice that has come round again is gone, even if the clock goes back.
-                if self.calls.iter().any(|(other, ..)| *other > slice && (other - slice).is_multiple_of(10)) {
+                let began = self.generation + slice * slice_ms(duration);
+                // A slice whose place a later one has taken is gone, even if the clock goes back.
+                let place = &mut self.places[usize::try_from(slice % 10).unwrap()];
+                if *place > began {
                     return;
                 }
+                *place = began;
                 self.calls.retain(|(other, ..)| *other >= slice || !(slice - other).is_multiple_of(10));
-                let began = self.generation + slice * slice_ms(duration);
-                self.latest = self.latest.max(began);
                 self.calls.push_back((slice, failed, slow));
             }
         }
