@@ -1,0 +1,139 @@
+//! Hedging: asking again before the first answer is there, for reads that must be fast.
+//!
+//! Jeffrey Dean and Luiz André Barroso, *The Tail at Scale*, 2013: a second request after the 95th
+//! percentile of the latency cuts the tail for 5 % more requests. Only for calls that change nothing.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::Clock;
+use crate::breaker::atomic::{AtomicU64, Ordering};
+use crate::clock::nanos;
+use crate::retry::{InvalidRetry, RetryBudget, RetrySettings, TokioClock, within_a_day};
+
+/// The time after which a second attempt is made: fixed, or fed with a percentile of the latency.
+///
+/// ```
+/// use rad_resilience::hedge::HedgeDelay;
+/// use std::time::Duration;
+///
+/// let delay = HedgeDelay::new(Duration::from_millis(50))?;
+/// delay.set(Duration::from_millis(80)); // the p95 of the last minute
+/// assert_eq!(delay.get(), Duration::from_millis(80));
+/// # Ok::<(), rad_resilience::retry::InvalidRetry>(())
+/// ```
+#[derive(Debug)]
+pub struct HedgeDelay(AtomicU64);
+
+impl HedgeDelay {
+    /// The delay until [`HedgeDelay::set`] changes it, 1 ms to 1 day.
+    ///
+    /// # Errors
+    /// [`InvalidRetry`] if it is out of its bounds.
+    pub fn new(delay: Duration) -> Result<Self, InvalidRetry> {
+        within_a_day("hedge_delay", delay)?;
+        Ok(Self(AtomicU64::new(nanos(delay))))
+    }
+
+    /// From now on waits this long; brought within 1 ms to 1 day, for it comes from a measurement.
+    pub fn set(&self, delay: Duration) {
+        let delay = delay.clamp(Duration::from_millis(1), RetrySettings::MAX_DURATION);
+        self.0.store(nanos(delay), Ordering::Relaxed);
+    }
+
+    /// How long it waits.
+    #[must_use]
+    pub fn get(&self) -> Duration {
+        Duration::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// How a hedged call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hedged<T, E> {
+    /// The first good answer; an error only if no attempt had one.
+    pub result: Result<T, E>,
+    /// Attempts that were made, one or two.
+    pub attempts: u32,
+    /// The attempt that the result is of.
+    pub winner: u32,
+}
+
+/// A call that is made again if it is slow. Made by [`hedge`].
+#[derive(Clone, Copy, Debug)]
+#[must_use = "nothing happens before it is run"]
+pub struct Hedge<'a> {
+    delay: &'a HedgeDelay,
+    budget: Option<&'a RetryBudget>,
+}
+
+/// A call that is made again if it is slow; it must change nothing.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build()?.block_on(async {
+/// use rad_resilience::hedge::{HedgeDelay, hedge};
+/// use std::time::Duration;
+///
+/// let delay = HedgeDelay::new(Duration::from_millis(50)).unwrap();
+/// let read = |attempt| async move {
+///     tokio::time::sleep(Duration::from_millis(if attempt == 1 { 900 } else { 5 })).await;
+///     Ok::<_, std::io::Error>("answer")
+/// };
+/// assert_eq!(hedge(&delay).run(read).await.winner, 2);
+/// # });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn hedge(delay: &HedgeDelay) -> Hedge<'_> {
+    Hedge { delay, budget: None }
+}
+
+impl<'a> Hedge<'a> {
+    /// Stays within this budget: a second attempt is a retry.
+    pub fn budget(self, budget: &'a RetryBudget) -> Self {
+        Self { budget: Some(budget), ..self }
+    }
+
+    /// Makes the call with the number of the attempt. The first good answer wins and the other attempt is
+    /// dropped. An error wins only if nothing else is under way; one that comes before the delay is over is
+    /// the answer, for a hedge is not a retry.
+    pub async fn run<T, E, F>(self, mut attempt: impl FnMut(u32) -> F) -> Hedged<T, E>
+    where
+        F: Future<Output = Result<T, E>>,
+    {
+        if let Some(budget) = self.budget {
+            budget.deposit(TokioClock.now());
+        }
+        let mut first = pin!(attempt(1));
+        if let Ok(result) = tokio::time::timeout(self.delay.get(), first.as_mut()).await {
+            return Hedged { result, attempts: 1, winner: 1 };
+        }
+        if self.budget.is_some_and(|budget| !budget.withdraw(TokioClock.now())) {
+            return Hedged { result: first.await, attempts: 1, winner: 1 };
+        }
+        let mut second = pin!(attempt(2));
+        // An attempt that has failed must not be polled again.
+        let mut failed = [false; 2];
+        let (result, winner) = poll_fn(|cx| {
+            for number in [0, 1] {
+                if failed[number] {
+                    continue;
+                }
+                let polled = if number == 0 { first.as_mut().poll(cx) } else { second.as_mut().poll(cx) };
+                let Poll::Ready(result) = polled else { continue };
+                if result.is_ok() || failed[1 - number] {
+                    return Poll::Ready((result, if number == 0 { 1 } else { 2 }));
+                }
+                failed[number] = true;
+            }
+            Poll::Pending
+        })
+        .await;
+        Hedged { result, attempts: 2, winner }
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(loom))]
+mod tests;
