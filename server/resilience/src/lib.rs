@@ -13,9 +13,13 @@
 //! ```
 
 pub mod breaker;
+pub mod bulkhead;
+pub mod cache;
 pub mod clock;
 pub mod limiter;
 
 pub use breaker::{Breaker, BreakerSettings, Outcome, Permit, Rejection, Transition};
+pub use bulkhead::{Bulkhead, BulkheadRejection, BulkheadSettings, Priority};
+pub use cache::{Cache, CacheFigures, CacheKey, CachePolicy, CacheSettings, Freshness, Tier};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use limiter::{Decision, Limiter};
