@@ -45,7 +45,7 @@ fn next(keys: &[CacheKey]) -> CacheKey {
     })
 }
 
-#[divan::bench(threads = THREADS)]
+#[divan::bench(threads = THREADS, sample_size = 2_000)]
 fn hit(bencher: Bencher<'_, '_>) {
     let cache: Cache<Body, Infallible> = match Cache::new(CacheSettings::default(), |body: &Body| body.len())
     {
@@ -60,8 +60,30 @@ fn hit(bencher: Bencher<'_, '_>) {
     bencher.bench(|| cache.lookup(black_box(&next(&keys)), Timestamp::default()));
 }
 
+/// The same, with a time to live for each entry.
+#[divan::bench(threads = THREADS, sample_size = 2_000)]
+fn hit_in_moka_with_expiry(bencher: Bencher<'_, '_>) {
+    struct Each;
+    impl moka::Expiry<CacheKey, Body> for Each {
+        fn expire_after_create(&self, _: &CacheKey, _: &Body, _: std::time::Instant) -> Option<Duration> {
+            Some(Duration::from_secs(120))
+        }
+    }
+    let cache: moka::sync::Cache<CacheKey, Body, _> = moka::sync::Cache::builder()
+        .max_capacity(64 << 20)
+        .weigher(|_, body: &Body| u32::try_from(body.len()).unwrap_or(u32::MAX))
+        .expire_after(Each)
+        .build_with_hasher(foldhash::fast::RandomState::default());
+    let keys = keys();
+    for key in &keys {
+        cache.insert(*key, body());
+    }
+    cache.run_pending_tasks();
+    bencher.bench(|| cache.get(black_box(&next(&keys))));
+}
+
 /// The same keys, hasher, bound and time to live.
-#[divan::bench(threads = THREADS)]
+#[divan::bench(threads = THREADS, sample_size = 2_000)]
 fn hit_in_moka_alone(bencher: Bencher<'_, '_>) {
     let cache: moka::sync::Cache<CacheKey, Body, _> = moka::sync::Cache::builder()
         .max_capacity(64 << 20)
@@ -83,7 +105,7 @@ fn key_of_a_body(bencher: Bencher<'_, '_>, bytes: usize) {
 }
 
 /// A miss that leads, and keeps what it got.
-#[divan::bench]
+#[divan::bench(sample_size = 500)]
 fn miss_and_insert(bencher: Bencher<'_, '_>) {
     let cache: Cache<Body, Infallible> = match Cache::new(CacheSettings::default(), |body: &Body| body.len())
     {
@@ -100,7 +122,7 @@ fn miss_and_insert(bencher: Bencher<'_, '_>) {
     });
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 500)]
 fn insert_in_moka_alone(bencher: Bencher<'_, '_>) {
     let cache: moka::sync::Cache<CacheKey, Body, _> = moka::sync::Cache::builder()
         .max_capacity(64 << 20)

@@ -16,10 +16,17 @@ pub mod breaker;
 pub mod bulkhead;
 pub mod cache;
 pub mod clock;
+pub mod dead_letter;
+pub mod fallback;
+pub mod layer;
 pub mod limiter;
+pub mod safe_call;
 
 pub use breaker::{Breaker, BreakerSettings, Outcome, Permit, Rejection, Transition};
 pub use bulkhead::{Bulkhead, BulkheadRejection, BulkheadSettings, Priority};
 pub use cache::{Cache, CacheFigures, CacheKey, CachePolicy, CacheSettings, Freshness, Tier};
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use dead_letter::{DeadLetter, DeadLetters, MemoryDeadLetters};
+pub use fallback::Fallback;
 pub use limiter::{Decision, Limiter};
+pub use safe_call::SafeCall;
