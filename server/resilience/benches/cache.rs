@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use divan::Bencher;
@@ -32,8 +33,11 @@ fn pick(keys: &[CacheKey], sent: &mut u32) -> CacheKey {
     keys[*sent as usize % keys.len()]
 }
 
+static THREAD: AtomicU32 = AtomicU32::new(0);
+
 std::thread_local! {
-    static SENT: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+    // Each thread starts somewhere else.
+    static SENT: std::cell::Cell<u32> = std::cell::Cell::new(THREAD.fetch_add(0x1234_5677, Ordering::Relaxed));
 }
 
 fn next(keys: &[CacheKey]) -> CacheKey {

@@ -256,3 +256,11 @@ fn threads_with_runtimes_of_their_own_share_the_places_and_lose_none() {
     let figures = bulkhead.figures();
     assert_eq!((figures.in_flight, figures.waiting), (0, [0; 4]));
 }
+
+#[test]
+fn a_place_can_be_awaited_and_given_back_on_any_thread() {
+    fn on_any_thread<T: Send>(_: T) {}
+    let bulkhead = bulkhead(1, 1);
+    on_any_thread(bulkhead.acquire(Priority::Normal));
+    on_any_thread(bulkhead.try_acquire());
+}

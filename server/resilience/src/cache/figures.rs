@@ -1,6 +1,6 @@
 //! What a cache counts.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use moka::notification::RemovalCause;
@@ -70,12 +70,27 @@ pub struct Popular<V> {
     pub fresh_for: Duration,
 }
 
+/// What every lookup counts, once for several threads: one counter for all would be what they wait for.
+#[repr(align(128))]
 #[derive(Debug, Default)]
-pub(super) struct Counters {
+struct Stripe {
     hits: AtomicU64,
     stale_hits: AtomicU64,
-    stale_on_error: AtomicU64,
     misses: AtomicU64,
+}
+
+const STRIPES: usize = 16;
+
+static NEXT_STRIPE: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    static STRIPE: usize = NEXT_STRIPE.fetch_add(1, Ordering::Relaxed) % STRIPES;
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    stripes: [Stripe; STRIPES],
+    stale_on_error: AtomicU64,
     coalesced: AtomicU64,
     loads: AtomicU64,
     load_failures: AtomicU64,
@@ -89,17 +104,22 @@ fn count(counter: &AtomicU64) {
 }
 
 impl Counters {
+    fn stripe(&self) -> &Stripe {
+        // A thread at its end has no number any more.
+        &self.stripes[STRIPE.try_with(|at| *at).unwrap_or(0)]
+    }
+
     pub(super) fn hit(&self) {
-        count(&self.hits);
+        count(&self.stripe().hits);
     }
     pub(super) fn stale(&self) {
-        count(&self.stale_hits);
+        count(&self.stripe().stale_hits);
     }
     pub(super) fn stale_on_error(&self) {
         count(&self.stale_on_error);
     }
     pub(super) fn miss(&self) {
-        count(&self.misses);
+        count(&self.stripe().misses);
     }
     pub(super) fn coalesced(&self) {
         count(&self.coalesced);
@@ -129,11 +149,14 @@ impl Counters {
 
     pub(super) fn figures(&self, entries: u64, bytes: u64) -> CacheFigures {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let sum = |counter: fn(&Stripe) -> &AtomicU64| {
+            self.stripes.iter().map(|stripe| load(counter(stripe))).fold(0, u64::saturating_add)
+        };
         CacheFigures {
-            hits: load(&self.hits),
-            stale_hits: load(&self.stale_hits),
+            hits: sum(|stripe| &stripe.hits),
+            stale_hits: sum(|stripe| &stripe.stale_hits),
             stale_on_error: load(&self.stale_on_error),
-            misses: load(&self.misses),
+            misses: sum(|stripe| &stripe.misses),
             coalesced: load(&self.coalesced),
             loads: load(&self.loads),
             load_failures: load(&self.load_failures),

@@ -148,3 +148,11 @@ async fn a_call_that_is_dropped_gives_its_permit_back() {
     }
     assert_eq!(counted.0.get(), 0);
 }
+
+#[test]
+fn a_call_can_be_made_on_any_thread() {
+    fn on_any_thread<T: Send>(_: T) {}
+    let letters = MemoryDeadLetters::new(10).unwrap();
+    let safe = SafeCall::new(&letters, crate::SystemClock::new()).breaker(breaker(5));
+    on_any_thread(safe.call(letter, async |_| Err::<(), _>(Problem::Timeout)));
+}

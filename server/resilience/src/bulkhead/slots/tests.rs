@@ -121,6 +121,7 @@ mod model {
     }
 }
 
+/// All interleavings of a few threads: `RUSTFLAGS="--cfg loom" cargo test -p rad-resilience --lib --release loom`.
 #[cfg(loom)]
 mod loom {
     use ::loom::sync::Arc;
