@@ -89,6 +89,13 @@ impl TokioClock {
     pub fn new() -> Self {
         Self { origin: tokio::time::Instant::now() }
     }
+
+    /// The clock that all of a process share.
+    #[must_use]
+    pub fn shared() -> Self {
+        static ORIGIN: std::sync::OnceLock<tokio::time::Instant> = std::sync::OnceLock::new();
+        Self { origin: *ORIGIN.get_or_init(tokio::time::Instant::now) }
+    }
 }
 
 impl Default for TokioClock {

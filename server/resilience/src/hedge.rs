@@ -8,10 +8,10 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::Clock;
+use crate::{Clock, TokioClock};
 use crate::breaker::atomic::{AtomicU64, Ordering};
 use crate::clock::nanos;
-use crate::retry::{InvalidRetry, RetryBudget, RetrySettings, TokioClock, within_a_day};
+use crate::retry::{InvalidRetry, RetryBudget, RetrySettings, within_a_day};
 
 /// The time after which a second attempt is made: fixed, or fed with a percentile of the latency.
 ///
@@ -103,13 +103,13 @@ impl<'a> Hedge<'a> {
         F: Future<Output = Result<T, E>>,
     {
         if let Some(budget) = self.budget {
-            budget.deposit(TokioClock.now());
+            budget.deposit(TokioClock::shared().now());
         }
         let mut first = pin!(attempt(1));
         if let Ok(result) = tokio::time::timeout(self.delay.get(), first.as_mut()).await {
             return Hedged { result, attempts: 1, winner: 1 };
         }
-        if self.budget.is_some_and(|budget| !budget.withdraw(TokioClock.now())) {
+        if self.budget.is_some_and(|budget| !budget.withdraw(TokioClock::shared().now())) {
             return Hedged { result: first.await, attempts: 1, winner: 1 };
         }
         let mut second = pin!(attempt(2));

@@ -4,7 +4,6 @@
 //! not taken by anybody), attempts and time are left, and the [`RetryBudget`] has a token.
 
 mod budget;
-mod clock;
 mod policy;
 
 use std::future::Future;
@@ -13,9 +12,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use tokio::time::Instant;
 
-use crate::Clock;
+use crate::{Clock, TokioClock};
 pub use budget::{RetryBudget, RetryBudgetSettings};
-pub use clock::TokioClock;
 pub(crate) use policy::within_a_day;
 pub use policy::{InvalidRetry, Jitter, RetryPolicy, RetrySettings};
 
@@ -160,7 +158,7 @@ impl<'a, J> Retry<'a, J> {
         // A deadline beyond the end of time is none.
         let deadline = set.overall_deadline.and_then(|limit| Instant::now().checked_add(limit));
         if let Some(budget) = self.budget {
-            budget.deposit(TokioClock.now());
+            budget.deposit(TokioClock::shared().now());
         }
         let (mut attempts, mut waited, mut previous) = (0, Duration::ZERO, set.base);
         loop {
@@ -208,7 +206,7 @@ impl<'a, J> Retry<'a, J> {
         if left.is_some_and(|left| left <= wait) {
             return Err(StopReason::DeadlineExceeded);
         }
-        if self.budget.is_some_and(|budget| !budget.withdraw(TokioClock.now())) {
+        if self.budget.is_some_and(|budget| !budget.withdraw(TokioClock::shared().now())) {
             return Err(StopReason::BudgetExhausted);
         }
         Ok(wait)
