@@ -10,8 +10,10 @@ use crate::format;
 pub fn tone(kind: &EventKind) -> &'static str {
     match kind {
         EventKind::BreakerOpened { .. } => "bad",
-        EventKind::BreakerHalfOpen { .. } | EventKind::LimitReached { .. } => "warn",
-        EventKind::BreakerClosed { .. } => "ok",
+        EventKind::BreakerHalfOpen { .. }
+        | EventKind::BreakerModeChanged { .. }
+        | EventKind::LimitReached { .. } => "warn",
+        EventKind::BreakerClosed { .. } | EventKind::BreakerReset { .. } => "ok",
         EventKind::RolloutChanged { .. } => "move",
         EventKind::Started { .. }
         | EventKind::KnobsTurned { .. }
@@ -28,6 +30,8 @@ pub fn headline(kind: &EventKind) -> (String, String) {
         EventKind::BreakerOpened { breaker, .. } => (breaker, "breaker opened".to_owned()),
         EventKind::BreakerHalfOpen { breaker, .. } => (breaker, "breaker half-open".to_owned()),
         EventKind::BreakerClosed { breaker, .. } => (breaker, "breaker closed".to_owned()),
+        EventKind::BreakerReset { breaker, .. } => (breaker, "breaker reset".to_owned()),
+        EventKind::BreakerModeChanged { breaker, to, .. } => (breaker, format!("breaker {}", to.word())),
         EventKind::RolloutChanged { rollout, from, to, .. } => {
             (rollout, format!("candidate {from} → {to} %"))
         }
@@ -60,6 +64,8 @@ pub fn reason(kind: &EventKind) -> String {
         EventKind::BreakerClosed { successes, .. } => {
             format!("{successes} {} succeeded.", plural(*successes, "probe", "probes"))
         }
+        EventKind::BreakerReset { from, by, .. } => format!("It was {}. By {by}.", from.word()),
+        EventKind::BreakerModeChanged { from, by, .. } => format!("It was {}. By {by}.", from.word()),
         EventKind::RolloutChanged { by, reason, .. } if reason.is_empty() => format!("By {by}."),
         EventKind::RolloutChanged { by, reason, .. } => format!("By {by}: “{reason}”"),
         EventKind::LimitReached { limit, .. } => format!("{} used up.", limit.in_words()),
@@ -86,7 +92,10 @@ fn opened_because(reason: &OpenReason) -> String {
         OpenReason::ConsecutiveFailures(count) => {
             format!("{count} {} in a row.", plural(*count, "failure", "failures"))
         }
+        OpenReason::FailureRate(rate) => format!("{} of {} calls failed.", rate.count, rate.calls),
+        OpenReason::SlowCallRate(rate) => format!("{} of {} calls were slow.", rate.count, rate.calls),
         OpenReason::ProbeFailed => "A probe failed.".to_owned(),
+        OpenReason::ProbeSlow => "A probe was slow.".to_owned(),
         OpenReason::HalfOpenTimeout => "The probes did not finish in time.".to_owned(),
     }
 }

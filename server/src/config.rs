@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use rad_model::{Quota, Share};
-use rad_resilience::BreakerSettings;
+use rad_resilience::{BreakerPolicy, Policy};
 
 pub use file::LogFormat;
 pub use overlay::{Overlay, Profile};
@@ -64,7 +64,7 @@ pub struct UpstreamSettings {
     /// Time to the head of an answer, and between two parts of its body.
     pub timeout: Duration,
     pub connect_timeout: Duration,
-    pub breaker: BreakerSettings,
+    pub breaker: BreakerPolicy,
 }
 
 /// Where an upstream listens. Not shown to anybody.
@@ -99,8 +99,17 @@ pub struct RouteSettings {
     pub action: Action,
     /// What the matched prefix is replaced with, if it is.
     pub rewrite: Option<String>,
-    pub limits: Vec<Quota>,
+    /// `None` where nothing is limited.
+    pub policy: Option<Policy>,
     pub key: KeySource,
+}
+
+impl RouteSettings {
+    /// The windows of its limits.
+    #[must_use]
+    pub fn limits(&self) -> &[Quota] {
+        self.policy.as_ref().map_or(&[], Policy::quotas)
+    }
 }
 
 /// Where a route leads.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Knobs, Quota, Share};
+use crate::{BreakerMode, BreakerState, Knobs, Quota, Share};
 
 mod read;
 
@@ -31,6 +31,10 @@ pub enum EventKind {
     BreakerHalfOpen { breaker: String, after_ms: u64 },
     /// A breaker closed.
     BreakerClosed { breaker: String, successes: u32 },
+    /// Somebody set a breaker back to closed.
+    BreakerReset { breaker: String, from: BreakerState, by: String },
+    /// Somebody took a breaker's decisions over, or gave them back.
+    BreakerModeChanged { breaker: String, from: BreakerMode, to: BreakerMode, by: String },
     /// The share of a rollout was changed.
     RolloutChanged {
         rollout: String,
@@ -52,15 +56,39 @@ pub enum EventKind {
 }
 
 /// Why a breaker opened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OpenReason {
     /// This many failures in a row.
     ConsecutiveFailures(u32),
+    /// So many calls of the window failed.
+    FailureRate(Rate),
+    /// So many calls of the window were slow.
+    SlowCallRate(Rate),
     /// A probe failed.
     ProbeFailed,
+    /// A probe was slow.
+    ProbeSlow,
     /// The probes did not finish in time.
     HalfOpenTimeout,
+}
+
+/// A share of the calls in a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rate {
+    /// Those that are counted.
+    pub count: u32,
+    /// All.
+    pub calls: u32,
+}
+
+impl Rate {
+    /// The share, rounded down to a hundredth of a percent; nothing of no calls.
+    #[must_use]
+    pub fn share(self) -> Share {
+        let points = (u64::from(self.count) * 10_000).checked_div(u64::from(self.calls)).unwrap_or(0);
+        u16::try_from(points).ok().and_then(Share::from_basis_points).unwrap_or(Share::ALL)
+    }
 }
 
 #[cfg(test)]

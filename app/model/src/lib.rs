@@ -23,5 +23,7 @@ pub use history::History;
 pub use lab::{Knobs, KnobsPatch, LabState};
 pub use quota::Quota;
 pub use share::Share;
-pub use tick::{BreakerState, BreakerTick, LimitUse, RolloutTick, RouteTick, SideTick, Tick, Totals};
+pub use tick::{
+    BreakerMode, BreakerState, BreakerTick, LimitUse, RolloutTick, RouteTick, SideTick, Tick, Totals,
+};
 pub use topology::{BreakerInfo, Destination, RolloutInfo, Route, Topology};

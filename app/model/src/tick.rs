@@ -127,10 +127,48 @@ impl BreakerState {
     }
 }
 
+/// Who decides for a breaker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BreakerMode {
+    /// The breaker.
+    #[default]
+    Automatic,
+    /// Every call is rejected. The state underneath stands still.
+    ForcedOpen,
+    /// Every call is allowed and still counted (forced closed). The state underneath stands still.
+    Disabled,
+    /// No call is rejected, but the state changes, and is told, as if the breaker decided: for trying out
+    /// thresholds on real traffic.
+    MetricsOnly,
+}
+
+impl BreakerMode {
+    pub const ALL: [Self; 4] = [Self::Automatic, Self::ForcedOpen, Self::Disabled, Self::MetricsOnly];
+
+    /// `automatic`, `forced open`, `disabled` or `metrics only`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Automatic => "automatic",
+            Self::ForcedOpen => "forced open",
+            Self::Disabled => "disabled",
+            Self::MetricsOnly => "metrics only",
+        }
+    }
+
+    #[must_use]
+    pub fn is_automatic(&self) -> bool {
+        *self == Self::Automatic
+    }
+}
+
 /// One breaker at the end of an interval.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BreakerTick {
     pub state: BreakerState,
+    #[serde(default, skip_serializing_if = "BreakerMode::is_automatic")]
+    pub mode: BreakerMode,
     /// Failures in a row (closed).
     pub failures: u32,
     /// Successful probes so far (half-open).

@@ -47,8 +47,9 @@ pub struct BreakerInfo {
     pub name: String,
     /// The upstream's name.
     pub upstream: String,
-    /// Failures in a row that open it.
-    pub consecutive_failures: u32,
+    /// Failures in a row that open it, if that does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consecutive_failures: Option<u32>,
     /// Successful probes that close it.
     pub successes_to_close: u32,
 }

@@ -41,6 +41,8 @@ fn is_marked(kind: &EventKind) -> bool {
         EventKind::BreakerOpened { .. }
             | EventKind::BreakerHalfOpen { .. }
             | EventKind::BreakerClosed { .. }
+            | EventKind::BreakerReset { .. }
+            | EventKind::BreakerModeChanged { .. }
             | EventKind::RolloutChanged { .. }
     )
 }

@@ -8,10 +8,10 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::{Clock, TokioClock};
 use crate::breaker::atomic::{AtomicU64, Ordering};
 use crate::clock::nanos;
 use crate::retry::{InvalidRetry, RetryBudget, RetrySettings, within_a_day};
+use crate::{Clock, TokioClock};
 
 /// The time after which a second attempt is made: fixed, or fed with a percentile of the latency.
 ///

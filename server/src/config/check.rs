@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use rad_model::{Quota, Share};
-use rad_resilience::limiter::MAX_WINDOWS;
+use rad_resilience::{BreakerPolicy, Policy, Strategy};
 
 use super::file::{self, File, MAX_WORKERS};
 use super::read::Problems;
@@ -135,7 +135,11 @@ fn check_upstream(name: String, upstream: file::Upstream, problems: &mut Problem
         targets,
         timeout: upstream.timeout,
         connect_timeout: upstream.connect_timeout,
-        breaker: upstream.breaker.0,
+        breaker: BreakerPolicy::new(upstream.breaker).unwrap_or_else(|wrong| {
+            let key = format!("{key}.breaker.{}", wrong.setting);
+            problems.add(key, format!("{} is out of range; allowed: {}", wrong.value, wrong.allowed));
+            BreakerPolicy::default()
+        }),
     }
 }
 
@@ -234,11 +238,7 @@ fn check_route(
         problems
             .add(format!("{key}.rewrite"), "must begin with / and hold no space, ?, # or control character");
     }
-    let limits =
-        route.limits.unwrap_or_else(|| DEFAULT_LIMITS.iter().filter_map(|text| text.parse().ok()).collect());
-    if limits.len() > MAX_WINDOWS {
-        problems.add(format!("{key}.limits"), format!("are {}: at most {MAX_WINDOWS}", limits.len()));
-    }
+    let policy = check_policy(key, &route, problems);
     let source = key_source(&route.counted_by).unwrap_or_else(|| {
         problems.add(
             format!("{key}.key"),
@@ -246,7 +246,36 @@ fn check_route(
         );
         KeySource::Client
     });
-    RouteSettings { path: normal(&route.path), action, rewrite: route.rewrite, limits, key: source }
+    RouteSettings { path: normal(&route.path), action, rewrite: route.rewrite, policy, key: source }
+}
+
+/// The limits of a route; those of the product, if it names none.
+fn check_policy(key: &str, route: &file::Route, problems: &mut Problems) -> Option<Policy> {
+    let defaults = || DEFAULT_LIMITS.iter().filter_map(|text| text.parse().ok()).collect();
+    let limits = route.limits.clone().unwrap_or_else(defaults);
+    if limits.is_empty() {
+        for (name, is_set) in [
+            ("strategy", route.strategy.is_some()),
+            ("burst", route.burst.is_some()),
+            ("shadow", route.shadow),
+        ] {
+            if is_set {
+                problems.add(format!("{key}.{name}"), "has nothing to say: limits is empty");
+            }
+        }
+        return None;
+    }
+    let policy = Policy::new(route.strategy.unwrap_or_default(), &limits)
+        .map_err(|wrong| problems.add(format!("{key}.limits"), wrong.to_string()))
+        .ok()?;
+    let policy = match route.burst {
+        None => policy,
+        Some(burst) => policy
+            .with_burst(burst)
+            .map_err(|wrong| problems.add(format!("{key}.burst"), wrong.to_string()))
+            .ok()?,
+    };
+    Some(if route.shadow { policy.in_shadow() } else { policy })
 }
 
 /// That a name is not known, and which are.
@@ -289,12 +318,13 @@ fn add_console_routes(
     let mut add = |(path, limit): (&str, &str), action, rewrite: Option<&str>| {
         if !seen.contains(path) {
             let limits: Vec<Quota> = limit.parse().into_iter().collect();
+            let policy = Policy::new(Strategy::TokenBucket, &limits).ok();
             let rewrite = rewrite.map(ToOwned::to_owned);
             routes.push(RouteSettings {
                 path: path.to_owned(),
                 action,
                 rewrite,
-                limits,
+                policy,
                 key: KeySource::Client,
             });
         }

@@ -44,9 +44,9 @@ fn a_route_without_limits_gets_the_default_ones_and_an_empty_list_gets_none() {
         key = "header:X-Tenant"
     "#;
     let settings = parse(text).unwrap();
-    let limits: Vec<_> = settings.routes[0].limits.iter().map(ToString::to_string).collect();
+    let limits: Vec<_> = settings.routes[0].limits().iter().map(ToString::to_string).collect();
     assert_eq!(limits, ["200/minute", "1000/hour"]);
-    assert!(settings.routes[1].limits.is_empty());
+    assert!(settings.routes[1].limits().is_empty());
     assert_eq!(settings.routes[1].path, "/free");
     assert!(matches!(&settings.routes[1].key, KeySource::Header(name) if name == "x-tenant"));
 }
@@ -253,7 +253,7 @@ fn a_profile_lies_over_the_file_and_the_environment_over_both() {
     let changed = read(over(Some(Profile::Production), &variables)).unwrap();
     assert_eq!((changed.gateway.workers, changed.console.port()), (3, 9000));
     assert_eq!(changed.upstreams[0].timeout.as_secs(), 7);
-    assert_eq!(changed.routes[0].limits[0].to_string(), "5/minute");
+    assert_eq!(changed.routes[0].limits()[0].to_string(), "5/minute");
     assert_eq!(changed.gateway.trusted_proxies.len(), 1);
 }
 

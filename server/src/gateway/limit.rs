@@ -55,6 +55,8 @@ mod tests {
             allowed,
             quota: "10/minute".parse().unwrap(),
             remaining: if allowed { 7 } else { 0 },
+            capacity: 10,
+            shadow_rejected: false,
             reset_after: Duration::from_millis(17_001),
             retry_after: if allowed { Duration::ZERO } else { Duration::from_millis(5_500) },
         };

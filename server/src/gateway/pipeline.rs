@@ -139,11 +139,9 @@ fn limit(
     now: Timestamp,
 ) -> Option<Decision> {
     let route = &worker.plan.routes[at];
-    if route.limits.is_empty() {
-        return None;
-    }
+    let limiter = route.limiter.as_ref()?;
     let key = client::key(&route.key, client, &parts.headers);
-    let decision = route.limiter.check(&key, now)?;
+    let decision = limiter.check(&key, now);
     let counters = &worker.shard.routes[at];
     counters.fullest.note(&key, decision.quota, decision.used());
     if !decision.allowed {

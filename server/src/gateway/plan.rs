@@ -36,7 +36,8 @@ pub struct Route {
     pub action: Action,
     /// What the matched prefix is replaced with.
     pub rewrite: Option<String>,
-    pub limiter: Limiter<Key>,
+    /// `None` where nothing is limited.
+    pub limiter: Option<Limiter<Key>>,
     pub limits: Vec<rad_model::Quota>,
     pub key: KeySource,
 }
@@ -112,8 +113,8 @@ impl Plan {
                 path: route.path.clone(),
                 action: route.action,
                 rewrite: route.rewrite.clone(),
-                limiter: Limiter::new(&route.limits, settings.gateway.max_keys),
-                limits: route.limits.clone(),
+                limiter: route.policy.clone().map(|policy| Limiter::new(policy, settings.gateway.max_keys)),
+                limits: route.limits().to_vec(),
                 key: route.key.clone(),
             })
             .collect();
@@ -151,6 +152,7 @@ impl Plan {
         let status = self.targets[target].breaker.status(now);
         BreakerTick {
             state: status.state,
+            mode: status.mode,
             failures: status.failures,
             successes: status.successes,
             next_ms: status.next.map(millis),
@@ -167,15 +169,15 @@ impl Plan {
             target.trips.fetch_add(1, Ordering::Relaxed);
         }
         journal.event(match transition {
-            Transition::Opened { reason } => EventKind::BreakerOpened {
-                breaker,
-                reason: reason.clone(),
-                open_for_ms: millis(target.breaker.settings().open_for),
-            },
+            Transition::Opened { reason, open_for } => {
+                EventKind::BreakerOpened { breaker, reason: *reason, open_for_ms: millis(*open_for) }
+            }
             Transition::HalfOpened { after } => {
                 EventKind::BreakerHalfOpen { breaker, after_ms: millis(*after) }
             }
             Transition::Closed { successes } => EventKind::BreakerClosed { breaker, successes: *successes },
+            // What people do is told where they do it, with who they are.
+            Transition::Reset { .. } | Transition::ModeChanged { .. } => return,
         });
     }
 }

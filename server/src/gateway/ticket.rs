@@ -58,6 +58,8 @@ pub struct Ticket {
     target: Option<usize>,
     /// Given back at the end.
     permit: Option<Permit>,
+    /// When the target was chosen.
+    admitted: Timestamp,
     started: Timestamp,
     status: u16,
     /// Whether a failure says nothing of the target.
@@ -70,13 +72,14 @@ impl Ticket {
     pub fn open(worker: Rc<Worker>, route: usize, started: Timestamp, access: Option<Box<Access>>) -> Self {
         let in_flight = &worker.shard.in_flight;
         in_flight.store(in_flight.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        let (side, target, permit) = (None, None, None);
+        let (side, target, permit, admitted) = (None, None, None, started);
         Self {
             worker,
             route,
             side,
             target,
             permit,
+            admitted,
             started,
             status: 0,
             is_excused: false,
@@ -93,7 +96,9 @@ impl Ticket {
     /// A breaker let it through to a target; to another one, if the first was not reached.
     pub fn admitted(&mut self, admission: Admission) {
         if self.target.is_some() {
-            self.leave_target(Outcome::Failure, self.worker.now());
+            let now = self.worker.now();
+            self.leave_target(Outcome::Failure, now);
+            self.admitted = now;
         }
         self.target = Some(admission.target);
         self.permit = Some(admission.permit);
@@ -178,7 +183,8 @@ impl Ticket {
         if outcome == Outcome::Failure {
             counters.failed.add();
         }
-        let transition = self.worker.plan.targets[target].breaker.record(permit, outcome, now);
+        let transition =
+            self.worker.plan.targets[target].breaker.record(permit, outcome, now.since(self.admitted), now);
         self.worker.announce(target, transition.as_ref());
     }
 

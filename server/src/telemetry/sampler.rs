@@ -66,7 +66,9 @@ impl Sampler {
         self.before = totals;
         self.journal.tick(tick);
         for route in &self.plan.routes {
-            route.limiter.sweep(now);
+            if let Some(limiter) = &route.limiter {
+                limiter.sweep(now);
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, EnumAccess, Error, IgnoredAny, MapAccess, Varia
 use serde::{Deserialize, Deserializer};
 
 use super::{Event, EventKind, OpenReason};
-use crate::{Knobs, Quota, Share};
+use crate::{BreakerMode, BreakerState, Knobs, Quota, Share};
 
 /// [`EventKind`] again, as what the derived reading expects in a [`Kind`].
 #[derive(Deserialize)]
@@ -29,6 +29,17 @@ enum Tagged {
     BreakerClosed {
         breaker: String,
         successes: u32,
+    },
+    BreakerReset {
+        breaker: String,
+        from: BreakerState,
+        by: String,
+    },
+    BreakerModeChanged {
+        breaker: String,
+        from: BreakerMode,
+        to: BreakerMode,
+        by: String,
     },
     RolloutChanged {
         rollout: String,

@@ -84,9 +84,12 @@ fn tone(state: BreakerState) -> &'static str {
     }
 }
 
-fn failures(tick: &BreakerTick, limit: u32) -> String {
+fn failures(tick: &BreakerTick, limit: Option<u32>) -> String {
     match tick.state {
-        BreakerState::Closed => format!("{} of {limit}", tick.failures),
+        BreakerState::Closed => match limit {
+            Some(limit) => format!("{} of {limit}", tick.failures),
+            None => tick.failures.to_string(),
+        },
         BreakerState::Open | BreakerState::HalfOpen => "–".to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rad_model::BreakerState;
+use rad_model::{BreakerState, Share};
 
 use super::window::Call;
 use super::word::{self, Word, millis};
@@ -92,7 +92,7 @@ impl Breaker {
         }
         let met = |count, threshold: Option<_>| {
             let rate = Rate { count, calls: counts.calls };
-            threshold.filter(|threshold| rate.reaches(*threshold)).map(|_| rate)
+            threshold.filter(|threshold| reaches(rate, *threshold)).map(|_| rate)
         };
         met(counts.failures, self.settings().failure_rate_threshold).map(OpenReason::FailureRate).or_else(
             || met(counts.slow, self.settings().slow_call_rate_threshold).map(OpenReason::SlowCallRate),
@@ -153,4 +153,8 @@ impl Breaker {
         }
         (word.without_probe().with_successes(successes), None)
     }
+}
+
+fn reaches(rate: Rate, threshold: Share) -> bool {
+    u64::from(rate.count) * 10_000 >= u64::from(threshold.basis_points()) * u64::from(rate.calls)
 }

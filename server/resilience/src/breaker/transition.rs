@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use rad_model::{BreakerState, Share};
+pub use rad_model::BreakerMode as Mode;
+use rad_model::BreakerState;
+pub use rad_model::event::{OpenReason, Rate};
 
 /// How a call to the target ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,60 +59,6 @@ pub struct ErrorsAreFailures;
 impl<T, E> Classify<T, E> for ErrorsAreFailures {
     fn classify(&self, result: Result<&T, &E>) -> Outcome {
         if result.is_ok() { Outcome::Success } else { Outcome::Failure }
-    }
-}
-
-/// Who decides.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// The breaker.
-    #[default]
-    Automatic,
-    /// Every call is rejected. The state underneath stands still.
-    ForcedOpen,
-    /// Every call is allowed and still counted (forced closed). The state underneath stands still.
-    Disabled,
-    /// No call is rejected, but the state changes, and is told, as if the breaker decided: for trying out
-    /// thresholds on real traffic.
-    MetricsOnly,
-}
-
-/// Why a breaker opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OpenReason {
-    /// This many failures in a row.
-    ConsecutiveFailures(u32),
-    /// So many calls of the window failed.
-    FailureRate(Rate),
-    /// So many calls of the window were slow.
-    SlowCallRate(Rate),
-    /// A probe failed.
-    ProbeFailed,
-    /// A probe was slow.
-    ProbeSlow,
-    /// The probes did not finish in time.
-    HalfOpenTimeout,
-}
-
-/// A share of the calls in a window.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// Those that are counted.
-    pub count: u32,
-    /// All.
-    pub calls: u32,
-}
-
-impl Rate {
-    /// The share, rounded down to a hundredth of a percent; nothing of no calls.
-    #[must_use]
-    pub fn share(self) -> Share {
-        let points = (u64::from(self.count) * 10_000).checked_div(u64::from(self.calls)).unwrap_or(0);
-        u16::try_from(points).ok().and_then(Share::from_basis_points).unwrap_or(Share::ALL)
-    }
-
-    pub(super) fn reaches(self, threshold: Share) -> bool {
-        u64::from(self.count) * 10_000 >= u64::from(threshold.basis_points()) * u64::from(self.calls)
     }
 }
 

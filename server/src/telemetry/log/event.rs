@@ -19,7 +19,12 @@ impl Log {
             EventKind::BreakerOpened { breaker, reason, open_for_ms } => {
                 let reason = match reason {
                     OpenReason::ConsecutiveFailures(count) => format!("{count} failures in a row"),
+                    OpenReason::FailureRate(rate) => format!("{} of {} calls failed", rate.count, rate.calls),
+                    OpenReason::SlowCallRate(rate) => {
+                        format!("{} of {} calls were slow", rate.count, rate.calls)
+                    }
                     OpenReason::ProbeFailed => "a probe failed".to_owned(),
+                    OpenReason::ProbeSlow => "a probe was slow".to_owned(),
                     OpenReason::HalfOpenTimeout => "the probes did not finish in time".to_owned(),
                 };
                 line(
@@ -41,6 +46,25 @@ impl Log {
                 Level::Info,
                 "circuit_breaker_closed",
                 &[("breaker", Value::Text(breaker)), ("successes", Value::Count(u64::from(*successes)))],
+            ),
+            EventKind::BreakerReset { breaker, from, by } => line(
+                Level::Warn,
+                "circuit_breaker_reset",
+                &[
+                    ("breaker", Value::Text(breaker)),
+                    ("from", Value::Text(from.word())),
+                    ("by", Value::Text(by)),
+                ],
+            ),
+            EventKind::BreakerModeChanged { breaker, from, to, by } => line(
+                Level::Warn,
+                "circuit_breaker_mode_changed",
+                &[
+                    ("breaker", Value::Text(breaker)),
+                    ("from", Value::Text(from.word())),
+                    ("to", Value::Text(to.word())),
+                    ("by", Value::Text(by)),
+                ],
             ),
             EventKind::RolloutChanged { rollout, from, to, by, reason } => line(
                 Level::Warn,
