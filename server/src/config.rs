@@ -17,7 +17,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use rad_model::{Quota, Share};
-use rad_resilience::{BreakerPolicy, Policy};
+use rad_resilience::cache::Freshness;
+use rad_resilience::retry::RetryBudgetSettings;
+use rad_resilience::{BreakerPolicy, Bulkhead, CacheSettings, Policy, RetryPolicy};
 
 pub use file::LogFormat;
 pub use overlay::{Overlay, Profile};
@@ -34,6 +36,8 @@ pub struct Settings {
     pub log: LogFormat,
     pub storage: PathBuf,
     pub sample: Option<SampleSettings>,
+    /// Of all routes that keep answers.
+    pub cache: CacheSettings,
     pub upstreams: Vec<UpstreamSettings>,
     pub rollouts: Vec<RolloutSettings>,
     pub routes: Vec<RouteSettings>,
@@ -102,6 +106,42 @@ pub struct RouteSettings {
     /// `None` where nothing is limited.
     pub policy: Option<Policy>,
     pub key: KeySource,
+    pub queue: Option<QueueSettings>,
+    pub cache: Option<RouteCacheSettings>,
+    pub retry: Option<RetryRouteSettings>,
+    pub fallback: Option<FallbackSettings>,
+}
+
+#[derive(Clone, Debug)]
+pub struct QueueSettings {
+    pub bulkhead: Bulkhead,
+    /// The header that says how urgent a request is.
+    pub priority: Option<http::HeaderName>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RouteCacheSettings {
+    pub freshness: Freshness,
+    pub tags: Vec<String>,
+    pub methods: Vec<http::Method>,
+}
+
+#[derive(Clone, Debug)]
+pub struct RetryRouteSettings {
+    pub policy: RetryPolicy,
+    pub statuses: Vec<u16>,
+    pub budget: RetryBudgetSettings,
+}
+
+#[derive(Clone, Debug)]
+pub enum FallbackSettings {
+    Answer {
+        status: http::StatusCode,
+        content_type: http::HeaderValue,
+        body: String,
+    },
+    /// Position in [`Settings::upstreams`].
+    Upstream(usize),
 }
 
 impl RouteSettings {

@@ -9,6 +9,7 @@
 pub mod answer;
 mod body;
 mod breaker;
+mod cached;
 mod call;
 mod client;
 mod connection;
@@ -25,5 +26,5 @@ mod ticket;
 mod worker;
 
 pub use call::{CallError, Caller};
-pub use plan::Plan;
+pub use plan::{Plan, PlanError};
 pub use worker::{Gateway, Parts};

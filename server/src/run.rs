@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use crate::config::{Action, SampleSettings, Settings};
 use crate::console::{self, Console, Site, SocketCounters};
-use crate::gateway::{Gateway, Parts, Plan};
+use crate::gateway::{Gateway, Parts, Plan, PlanError};
 use crate::sample::{self, Lab, Traffic};
 use crate::storage::{Storage, StorageError};
 use crate::telemetry::journal::Journal;
@@ -37,6 +37,8 @@ pub enum RunError {
     Listen { what: &'static str, address: SocketAddr, source: std::io::Error },
     #[error("storage.path ({path}): {source}")]
     Storage { path: String, source: StorageError },
+    #[error("storage.path ({path}): {source}")]
+    Plan { path: String, source: PlanError },
     #[error("the system does not let the program start: {0}")]
     System(#[from] std::io::Error),
 }
@@ -63,7 +65,10 @@ pub fn run(settings: &Settings) -> Result<(), RunError> {
 async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
     let storage_error = |source| RunError::Storage { path: settings.storage.display().to_string(), source };
     let storage = Arc::new(Storage::open(&settings.storage).map_err(storage_error)?);
-    let plan = Arc::new(Plan::new(settings, &storage).map_err(storage_error)?);
+    let plan = Arc::new(
+        Plan::new(settings, &storage)
+            .map_err(|source| RunError::Plan { path: settings.storage.display().to_string(), source })?,
+    );
     let clock = SystemClock::new();
     let epoch = format!("{:x}-{:08x}", unix_ms(), RandomState::new().hash_one(0_u8) >> 32);
     let topology = plan.topology(settings.sample.is_some());

@@ -33,6 +33,16 @@ pub struct Counts {
     /// The client went away first.
     pub abandoned: u64,
     pub unmatched: u64,
+    /// Of the limited: those that found the queue full, or waited in it too long.
+    #[serde(default)]
+    pub shed: u64,
+    /// Attempts after the first.
+    #[serde(default)]
+    pub retries: u64,
+    /// Answered by something else than the upstream that was asked: a stale answer, a fixed one, another
+    /// upstream.
+    #[serde(default)]
+    pub fallbacks: u64,
     /// Answered out of all that the limits let in, 0 to 1; `None` before the first.
     pub success_rate: Option<f64>,
     pub p50_ms: f64,

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use rad_model::{Quota, Share};
-use rad_resilience::{BreakerPolicy, Policy, Strategy};
+use rad_resilience::{BreakerPolicy, Cache, Policy, Strategy};
+
+mod route;
 
 use super::file::{self, File, MAX_WORKERS};
 use super::read::Problems;
@@ -20,7 +22,10 @@ const TEST_ROUTE: (&str, &str) = ("/api/test-rate-limit", "5/minute");
 
 /// Checks what one key alone does not tell. Where anything is wrong the settings are not to be used.
 pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
-    let File { console, gateway, telemetry, storage, sample, upstreams, rollouts, routes } = file;
+    let File { console, gateway, telemetry, storage, cache, sample, upstreams, rollouts, routes } = file;
+    if let Err(wrong) = Cache::<(), ()>::new(cache, |()| 0) {
+        problems.add("cache", wrong.to_string());
+    }
 
     if !console.listen.ip().is_loopback() {
         problems.add(
@@ -84,6 +89,7 @@ pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
         log: telemetry.log,
         storage: storage.path,
         sample,
+        cache,
         upstreams,
         rollouts,
         routes: checked,
@@ -246,7 +252,14 @@ fn check_route(
         );
         KeySource::Client
     });
-    RouteSettings { path: normal(&route.path), action, rewrite: route.rewrite, policy, key: source }
+    let queue = route.queue.as_ref().and_then(|queue| route::queue(key, queue, problems));
+    let cache = route.cache.as_ref().and_then(|cache| route::cache(key, cache, problems));
+    let retry = route.retry.as_ref().and_then(|retry| route::retry(key, retry, problems));
+    let fallback =
+        route.fallback.as_ref().and_then(|fallback| route::fallback(key, fallback, upstreams, problems));
+    let path = normal(&route.path);
+    let rewrite = route.rewrite;
+    RouteSettings { path, action, rewrite, policy, key: source, queue, cache, retry, fallback }
 }
 
 /// The limits of a route; those of the product, if it names none.
@@ -326,6 +339,10 @@ fn add_console_routes(
                 rewrite,
                 policy,
                 key: KeySource::Client,
+                queue: None,
+                cache: None,
+                retry: None,
+                fallback: None,
             });
         }
     };

@@ -8,7 +8,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 use rad_model::{LabState, Quota, Share};
 use rad_resilience::breaker::{OpenGrowth, SlidingWindow};
-use rad_resilience::{BreakerSettings, Strategy};
+use rad_resilience::{BreakerSettings, CacheSettings, Strategy};
+
+mod route;
+
+use route::cache_bounds;
+pub use route::{Adaptive, Fallback, Queue, Retry, RouteCache};
 
 use super::read::{Kind, Problems, Table, Wrong, address, duration, number, parsed, text, whole};
 use super::tree::{Entries, Value};
@@ -25,6 +30,7 @@ pub struct File {
     pub gateway: Gateway,
     pub telemetry: Telemetry,
     pub storage: Storage,
+    pub cache: CacheSettings,
     pub sample: Option<Sample>,
     pub upstreams: BTreeMap<String, Upstream>,
     pub rollouts: BTreeMap<String, Rollout>,
@@ -40,6 +46,7 @@ impl File {
             gateway: root.table("gateway", Gateway::read).unwrap_or_default(),
             telemetry: root.table("telemetry", Telemetry::read).unwrap_or_default(),
             storage: root.table("storage", Storage::read).unwrap_or_default(),
+            cache: root.table("cache", cache_bounds).unwrap_or_default(),
             sample: root.table("sample", Sample::read),
             upstreams: root.named("upstreams", Upstream::read).unwrap_or_default(),
             rollouts: root.named("rollouts", Rollout::read).unwrap_or_default(),
@@ -308,6 +315,10 @@ pub struct Route {
     pub strategy: Option<Strategy>,
     pub burst: Option<u32>,
     pub shadow: bool,
+    pub queue: Option<Queue>,
+    pub cache: Option<RouteCache>,
+    pub retry: Option<Retry>,
+    pub fallback: Option<Fallback>,
     pub counted_by: String,
 }
 
@@ -327,6 +338,10 @@ impl Route {
             strategy: table.value("strategy", &strategy()),
             burst: table.value("burst", &whole(1..=u32::MAX, None)),
             shadow: table.value("shadow", &flag()).unwrap_or_default(),
+            queue: table.table("queue", Queue::read),
+            cache: table.table("cache", RouteCache::read),
+            retry: table.table("retry", Retry::read),
+            fallback: table.table("fallback", Fallback::read),
             counted_by: table
                 .value("key", &text("write client, org, header:NAME or global"))
                 .unwrap_or_else(|| "client".to_owned()),

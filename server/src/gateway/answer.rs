@@ -81,6 +81,22 @@ pub fn exhausted() -> Response<ResponseBody> {
     response
 }
 
+/// No place for the request, and none in the queue.
+pub fn shed(retry_after_s: u64) -> Response<ResponseBody> {
+    let body = br#"{"detail": "Too many requests are waiting already", "status_code": 503}"#;
+    let mut response = json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(body));
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_s));
+    response
+}
+
+/// What stands in for an upstream.
+pub fn fixed(status: StatusCode, content_type: &HeaderValue, body: &Bytes) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::full(body.clone()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, content_type.clone());
+    response
+}
+
 /// A request that must not be passed on.
 pub fn refused(refusal: Refusal) -> Response<ResponseBody> {
     let (status, body): (_, &[u8]) = match refusal {

@@ -78,11 +78,31 @@ impl ResponseBody {
     pub fn full(bytes: Bytes) -> Self {
         Self::Full(Some(bytes))
     }
+
+    /// With a part before it that was taken from it.
+    pub fn after(self, part: Bytes) -> Self {
+        match self {
+            Self::Full(None) => Self::Full(Some(part)),
+            Self::Full(Some(rest)) => Self::Full(Some([part, rest].concat().into())),
+            Self::Upstream(body) => Self::Upstream(UpstreamBody { ahead: Some(part), ..body }),
+        }
+    }
+
+    /// Nobody wants the rest: its upstream has answered all the same.
+    pub fn let_go(self) {
+        if let Self::Upstream(mut body) = self
+            && let Some((_, ticket)) = body.open.take()
+        {
+            ticket.end(Ending::Complete);
+        }
+    }
 }
 
 /// A body that an upstream is sending, with what has to happen at its end.
 #[derive(Debug)]
 pub struct UpstreamBody {
+    /// A part that was read before anybody wanted it.
+    ahead: Option<Bytes>,
     /// Whether the deadline is still that of an earlier part.
     deadline_is_old: bool,
     /// Given up together at the end of the body.
@@ -92,7 +112,7 @@ pub struct UpstreamBody {
 impl UpstreamBody {
     /// Takes over the connection that the body comes on; it goes back to its pool at the body's end.
     pub fn new(connection: Box<Connection>, ticket: Ticket) -> Self {
-        let mut body = Self { deadline_is_old: true, open: Some((connection, ticket)) };
+        let mut body = Self { ahead: None, deadline_is_old: true, open: Some((connection, ticket)) };
         body.finish_if_over();
         body
     }
@@ -114,6 +134,9 @@ impl UpstreamBody {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(part) = self.ahead.take() {
+            return Poll::Ready(Some(Ok(Frame::data(part))));
+        }
         let Some((connection, _)) = &mut self.open else { return Poll::Ready(None) };
         match connection.poll_body(cx) {
             Poll::Ready(Some(Ok(part))) => {
@@ -139,7 +162,9 @@ impl UpstreamBody {
     }
 
     fn remaining(&self) -> Option<u64> {
-        self.open.as_ref().map_or(Some(0), |(connection, _)| connection.remaining())
+        let ahead = self.ahead.as_ref().map_or(0, |part| part.len() as u64);
+        let rest = self.open.as_ref().map_or(Some(0), |(connection, _)| connection.remaining());
+        rest.map(|rest| rest + ahead)
     }
 }
 
@@ -160,7 +185,7 @@ impl Body for ResponseBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Full(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
-            Self::Upstream(body) => body.open.is_none(),
+            Self::Upstream(body) => body.open.is_none() && body.ahead.is_none(),
         }
     }
 

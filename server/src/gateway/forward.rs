@@ -1,146 +1,229 @@
-//! The last step: to a target and back.
+//! To a target and back; once more, or to another target, where that does no harm.
 
 use std::io;
+use std::time::Duration;
 
-use http::Response;
-use http_body::Body;
-use rad_resilience::Timestamp;
+use bytes::Bytes;
+use http::header::RETRY_AFTER;
+use http::{HeaderMap, Response};
+use rad_resilience::{Outcome, Timestamp};
 
 use super::answer;
 use super::body::{RequestBody, ResponseBody, UpstreamBody};
-use super::breaker::{self, Admission};
-use super::connection::{By, Connection, ExchangeError, RequestHead};
+use super::breaker;
+use super::connection::{Answer, By, Connection, ExchangeError, RequestHead};
+use super::limit::ceil_s;
+use super::plan::Retry;
 use super::ticket::{Ending, Ticket};
 use super::worker::Worker;
 
-/// A request that is ready to go.
+/// A request on its way to an upstream.
 #[derive(Debug)]
-pub struct Outgoing {
-    pub head: RequestHead,
+pub struct Outgoing<'a> {
+    pub head: &'a RequestHead,
     pub body: RequestBody,
     pub started: Timestamp,
+    pub retry: Option<&'a Retry>,
 }
 
-/// Sends a request to a target of an upstream and passes the answer on.
-pub async fn forward(
-    worker: &Worker,
-    upstream: usize,
-    admission: Admission,
-    outgoing: Outgoing,
-    mut ticket: Ticket,
-) -> Response<ResponseBody> {
-    let Outgoing { head, mut body, started } = outgoing;
-    let patience = worker.plan.upstreams[upstream].timeout;
-    // Without a body of its own a request can be said again; and asking twice does no harm.
-    let may_repeat = body.is_end_stream() && head.is_idempotent();
-    let mut pooled = true;
-    let mut target = admission.target;
-    ticket.admitted(admission);
-    loop {
-        let mut connection = match connect(worker, upstream, &mut target, pooled, started, &mut ticket).await
-        {
-            Ok(connection) => connection,
-            Err(ConnectError::Unreachable) => return broken(ticket),
-            Err(ConnectError::TimedOut) => return timed_out(ticket),
-            Err(ConnectError::Exhausted) => {
-                ticket.excuse_target();
-                ticket.answered(503);
-                ticket.end(Ending::Broken);
-                return answer::exhausted();
-            }
-        };
-        let to = &worker.plan.targets[target];
-        let sent = std::mem::replace(&mut body, RequestBody::empty());
-        let began = worker.instant(started);
-        let answer = match connection.exchange(&head, to, sent, began, patience).await {
-            Ok(answer) => answer,
-            // The target closed an idle connection in the moment of its use: no fault, a new one may carry
-            // the request.
-            Err(ExchangeError::Closed) if connection.is_reused && may_repeat => {
-                pooled = false;
-                continue;
-            }
-            Err(error @ (ExchangeError::Closed | ExchangeError::Broken)) => {
-                if error == ExchangeError::Closed && connection.is_reused {
-                    ticket.excuse_target();
-                }
-                return broken(ticket);
-            }
-            Err(ExchangeError::Stalled(By::Upstream)) => return timed_out(ticket),
-            Err(ExchangeError::Stalled(By::Client)) => {
-                ticket.answered(408);
-                ticket.end(Ending::Abandoned);
-                return answer::request_timeout();
-            }
-            Err(ExchangeError::Client) => {
-                ticket.answered(400);
-                ticket.end(Ending::Abandoned);
-                return answer::bad_request();
-            }
-        };
-        ticket.answered(answer.status.as_u16());
-        let mut response = Response::new(ResponseBody::Upstream(UpstreamBody::new(connection, ticket)));
-        *response.status_mut() = answer.status;
-        *response.headers_mut() = answer.headers;
-        return response;
-    }
-}
-
-fn broken(mut ticket: Ticket) -> Response<ResponseBody> {
-    ticket.answered(502);
-    ticket.end(Ending::Broken);
-    answer::bad_gateway()
-}
-
-fn timed_out(mut ticket: Ticket) -> Response<ResponseBody> {
-    ticket.answered(504);
-    ticket.end(Ending::Broken);
-    answer::gateway_timeout()
-}
-
-/// Why there is no connection.
-enum ConnectError {
-    /// No target could be reached.
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
+    /// The breakers of all targets are open.
+    ShortCircuited(Duration),
+    /// No target could be connected to: nobody has seen the request.
     Unreachable,
-    /// The request's time is over.
+    /// The upstream broke off, or spoke no HTTP.
+    Broken,
+    /// An idle connection closed under a request: says nothing of the target.
+    Unlucky,
     TimedOut,
     /// The gateway itself has no more connections to give.
     Exhausted,
+    /// The client's body broke off.
+    Client,
+    /// The client's body did not come in time.
+    ClientTimedOut,
 }
 
-/// A connection to the target; or to another one of the upstream, if it cannot be reached: nothing has been
-/// sent yet.
-async fn connect(
+type Attempt = Result<(Answer, Box<Connection>), Failure>;
+
+/// Sends a request to an upstream and passes the answer on.
+pub async fn forward(
     worker: &Worker,
     upstream: usize,
-    target: &mut usize,
-    pooled: bool,
-    started: Timestamp,
-    ticket: &mut Ticket,
-) -> Result<Box<Connection>, ConnectError> {
-    if pooled && let Some(connection) = worker.pools[*target].take() {
-        return Ok(connection);
+    outgoing: Outgoing<'_>,
+    mut ticket: Ticket,
+) -> Response<ResponseBody> {
+    let Outgoing { head, mut body, started, retry } = outgoing;
+    // A retry is part of the request: all attempts and the waits between them share its time.
+    let timeout = worker.plan.upstreams[upstream].timeout;
+    let retry = retry.filter(|retry| retry.allows(head.is_idempotent()));
+    if let Some(retry) = retry {
+        retry.budget.deposit(started);
     }
-    let settings = &worker.plan.upstreams[upstream];
-    let mut tried = Vec::new();
-    loop {
-        let to = &worker.plan.targets[*target];
-        let left = settings.timeout.saturating_sub(worker.now().since(started));
-        if left.is_zero() {
-            return Err(ConnectError::TimedOut);
-        }
-        match Connection::open(&to.host, to.port, settings.connect_timeout.min(left)).await {
-            Ok(connection) => return Ok(connection),
-            Err(error) if is_exhaustion(&error) => return Err(ConnectError::Exhausted),
-            Err(_) => tried.push(*target),
-        }
-        let Ok(another) = breaker::admit(worker, upstream, worker.now(), &tried) else {
-            return Err(ConnectError::Unreachable);
+    let mut attempts = 0;
+    let mut previous = Duration::ZERO;
+    let attempt = loop {
+        attempts += 1;
+        let now = if attempts == 1 { started } else { worker.now() };
+        let again = body.again();
+        let sent = match &again {
+            Some(again) => again.again().unwrap_or_else(RequestBody::empty),
+            None => std::mem::replace(&mut body, RequestBody::empty()),
         };
-        *target = another.target;
-        ticket.admitted(another);
-        if let Some(connection) = worker.pools[*target].take() {
+        let left = timeout.saturating_sub(now.since(started));
+        let patience =
+            retry.and_then(|retry| retry.policy.settings().attempt_deadline).unwrap_or(left).min(left);
+        let may_repeat = again.is_some() && head.is_idempotent();
+        let one = One { worker, upstream, head, started: now, patience, may_repeat };
+        let attempt = one.attempt(sent, &mut ticket).await;
+        let wait = retry.filter(|_| again.is_some()).and_then(|retry| {
+            let asked = worth_another(&attempt, retry)?;
+            let wait = retry.wait(attempts, previous, asked)?;
+            let now = worker.now();
+            (now.since(started) + wait < timeout && retry.budget.withdraw(now)).then_some(wait)
+        });
+        let Some(wait) = wait else { break attempt };
+        ticket.retry(if matches!(attempt, Err(Failure::Unlucky)) {
+            Outcome::Ignored
+        } else {
+            Outcome::Failure
+        });
+        if let (Ok((_, connection)), Some(target)) = (attempt, ticket.target()) {
+            worker.pools[target].give_back(connection, worker.now());
+        }
+        tokio::time::sleep(wait).await;
+        previous = wait;
+    };
+    match attempt {
+        Ok((answer, connection)) => {
+            ticket.answered(answer.status.as_u16());
+            let mut response = Response::new(ResponseBody::Upstream(UpstreamBody::new(connection, ticket)));
+            *response.status_mut() = answer.status;
+            *response.headers_mut() = answer.headers;
+            response
+        }
+        Err(failure) => give_up(failure, ticket),
+    }
+}
+
+/// Whether an attempt is worth another, and how long its answer asks to wait.
+fn worth_another(attempt: &Attempt, retry: &Retry) -> Option<Duration> {
+    match attempt {
+        Ok((answer, _)) => {
+            retry.statuses.contains(&answer.status.as_u16()).then(|| retry_after(&answer.headers))
+        }
+        Err(Failure::Unreachable | Failure::Broken | Failure::Unlucky | Failure::TimedOut) => {
+            Some(Duration::ZERO)
+        }
+        Err(Failure::ShortCircuited(_) | Failure::Exhausted | Failure::Client | Failure::ClientTimedOut) => {
+            None
+        }
+    }
+}
+
+/// The seconds that an answer asks to wait; a date is left to the backoff.
+fn retry_after(headers: &HeaderMap) -> Duration {
+    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
+    seconds.map_or(Duration::ZERO, Duration::from_secs)
+}
+
+fn give_up(failure: Failure, mut ticket: Ticket) -> Response<ResponseBody> {
+    let (status, ending, response) = match failure {
+        Failure::ShortCircuited(retry_after) => {
+            (503, Ending::ShortCircuited, answer::short_circuited(ceil_s(retry_after).max(1)))
+        }
+        Failure::Unreachable | Failure::Broken => (502, Ending::Broken, answer::bad_gateway()),
+        Failure::Unlucky => {
+            ticket.excuse_target();
+            (502, Ending::Broken, answer::bad_gateway())
+        }
+        Failure::TimedOut => (504, Ending::Broken, answer::gateway_timeout()),
+        Failure::Exhausted => {
+            ticket.excuse_target();
+            (503, Ending::Broken, answer::exhausted())
+        }
+        Failure::Client => (400, Ending::Abandoned, answer::bad_request()),
+        Failure::ClientTimedOut => (408, Ending::Abandoned, answer::request_timeout()),
+    };
+    ticket.answered(status);
+    ticket.end(ending);
+    response
+}
+
+/// One attempt.
+struct One<'a> {
+    worker: &'a Worker,
+    upstream: usize,
+    head: &'a RequestHead,
+    started: Timestamp,
+    patience: Duration,
+    /// Whether a request that an idle connection swallowed may go out again.
+    may_repeat: bool,
+}
+
+impl One<'_> {
+    async fn attempt(&self, mut body: RequestBody, ticket: &mut Ticket) -> Attempt {
+        let Self { worker, upstream, head, started, patience, may_repeat } = *self;
+        let admission =
+            breaker::admit(worker, upstream, worker.now(), &[]).map_err(Failure::ShortCircuited)?;
+        let mut target = admission.target;
+        ticket.admitted(admission);
+        let mut pooled = true;
+        loop {
+            let mut connection = self.connect(&mut target, pooled, ticket).await?;
+            let to = &worker.plan.targets[target];
+            let again = may_repeat.then(|| body.again()).flatten();
+            let sent = std::mem::replace(&mut body, RequestBody::empty());
+            match connection.exchange(head, to, sent, worker.instant(started), patience).await {
+                Ok(answer) => return Ok((answer, connection)),
+                // The target closed an idle connection in the moment of its use: no fault, a new one may
+                // carry the request.
+                Err(ExchangeError::Closed) if connection.is_reused => match again {
+                    Some(again) => (body, pooled) = (again, false),
+                    None => return Err(Failure::Unlucky),
+                },
+                Err(ExchangeError::Closed | ExchangeError::Broken) => return Err(Failure::Broken),
+                Err(ExchangeError::Stalled(By::Upstream)) => return Err(Failure::TimedOut),
+                Err(ExchangeError::Stalled(By::Client)) => return Err(Failure::ClientTimedOut),
+                Err(ExchangeError::Client) => return Err(Failure::Client),
+            }
+        }
+    }
+
+    /// A connection to the target; or to another one of the upstream, if it cannot be reached: nothing has
+    /// been sent yet.
+    async fn connect(
+        &self,
+        target: &mut usize,
+        pooled: bool,
+        ticket: &mut Ticket,
+    ) -> Result<Box<Connection>, Failure> {
+        let worker = self.worker;
+        if pooled && let Some(connection) = worker.pools[*target].take() {
             return Ok(connection);
+        }
+        let settings = &worker.plan.upstreams[self.upstream];
+        let mut tried = Vec::new();
+        loop {
+            let to = &worker.plan.targets[*target];
+            let left = self.patience.saturating_sub(worker.now().since(self.started));
+            if left.is_zero() {
+                return Err(Failure::TimedOut);
+            }
+            match Connection::open(&to.host, to.port, settings.connect_timeout.min(left)).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) if is_exhaustion(&error) => return Err(Failure::Exhausted),
+                Err(_) => tried.push(*target),
+            }
+            let another = breaker::admit(worker, self.upstream, worker.now(), &tried)
+                .map_err(|_| Failure::Unreachable)?;
+            *target = another.target;
+            ticket.admitted(another);
+            if let Some(connection) = worker.pools[*target].take() {
+                return Ok(connection);
+            }
         }
     }
 }
@@ -149,4 +232,55 @@ async fn connect(
 fn is_exhaustion(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable
         || matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
+/// The most of a body that is kept so that it can be said again, bytes.
+const MAX_KEPT: u64 = 64 << 10;
+
+/// Why a body cannot be kept.
+#[derive(Debug)]
+pub enum Unkept {
+    Broken,
+    TimedOut,
+}
+
+/// Collects a small body, so that it can be said again; a large one, or one of unknown length, is left as
+/// it is.
+pub async fn keep(body: RequestBody, within: Duration) -> Result<RequestBody, Unkept> {
+    use http_body::Body;
+    use http_body_util::BodyExt;
+    let RequestBody::Incoming(incoming) = body else { return Ok(body) };
+    match incoming.size_hint().exact() {
+        Some(0) => Ok(RequestBody::empty()),
+        Some(length) if length <= MAX_KEPT => {
+            let collected = tokio::time::timeout(within, incoming.collect()).await;
+            let collected = collected.map_err(|_| Unkept::TimedOut)?.map_err(|_| Unkept::Broken)?;
+            Ok(RequestBody::full(collected.to_bytes()))
+        }
+        _ => Ok(RequestBody::Incoming(incoming)),
+    }
+}
+
+impl RequestBody {
+    pub fn full(bytes: Bytes) -> Self {
+        Self::Full((!bytes.is_empty()).then_some(bytes))
+    }
+
+    /// The same again, if it was kept or is none.
+    pub fn again(&self) -> Option<Self> {
+        use http_body::Body;
+        match self {
+            Self::Full(bytes) => Some(Self::Full(bytes.clone())),
+            Self::Incoming(body) => body.is_end_stream().then(Self::empty),
+        }
+    }
+
+    /// All of it, if it was kept or is none.
+    pub fn kept(&self) -> Option<&[u8]> {
+        use http_body::Body;
+        match self {
+            Self::Full(bytes) => Some(bytes.as_deref().unwrap_or_default()),
+            Self::Incoming(body) => body.is_end_stream().then_some(&[]),
+        }
+    }
 }

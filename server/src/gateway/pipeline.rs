@@ -1,8 +1,9 @@
-//! The order of the steps.
+//! The order of the steps: match → limit → queue → cache → rollout → breaker → retry → forward → fallback.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
 use rad_resilience::{Decision, Timestamp};
@@ -10,11 +11,12 @@ use rad_resilience::{Decision, Timestamp};
 use super::body::{RequestBody, ResponseBody};
 use super::client::{self, Peer};
 use super::connection::{RequestHead, rewritten};
-use super::forward::{Outgoing, forward};
+use super::forward::{Outgoing, Unkept, forward, keep};
 use super::headers::{Refusal, refusal};
+use super::plan::Fallback;
 use super::ticket::{Access, Ending, Ticket, Trace};
 use super::worker::Worker;
-use super::{answer, breaker, limit, path, request_id};
+use super::{answer, cached, limit, path, request_id};
 use crate::config::Action;
 use crate::rollout::{PIN_COOKIE, PIN_LEGACY, Side};
 use crate::telemetry::log::{Level, Line, Value};
@@ -48,9 +50,10 @@ pub async fn handle(
                 _ => {
                     let access = access(&worker, &parts, &id, client);
                     let ticket = Ticket::open(Rc::clone(&worker), route, started, access);
-                    let id = id.clone();
-                    serve(&worker, Admitted { route, prefix, client, started, parts, id, body, peer }, ticket)
-                        .await
+                    let rewrite = worker.plan.routes[route].rewrite.as_deref();
+                    let target = rewritten(&parts.uri, prefix, rewrite).into_owned();
+                    let head = RequestHead { parts, target, id: id.clone(), peer };
+                    serve(&worker, Asked { route, client, started, head }, body, ticket).await
                 }
             };
             if let Some(decision) = decision {
@@ -65,6 +68,9 @@ pub async fn handle(
     response.headers_mut().insert(request_id::HEADER, id);
     response
 }
+
+/// A small body that has to be kept must be here after this long.
+const KEEP_WITHIN: Duration = Duration::from_secs(30);
 
 /// Why no route answers a path.
 enum NoRoute {
@@ -88,46 +94,100 @@ fn find(worker: &Worker, parts: &request::Parts, is_clients: bool) -> Result<(us
     })
 }
 
-/// A request that its limits let in.
-struct Admitted {
-    route: usize,
-    /// Length of the matched prefix.
-    prefix: usize,
-    client: IpAddr,
-    started: Timestamp,
-    parts: request::Parts,
-    id: HeaderValue,
-    body: RequestBody,
-    peer: Rc<Peer>,
+/// A request that its limits let in, but for its body.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub route: usize,
+    pub client: IpAddr,
+    pub started: Timestamp,
+    pub head: RequestHead,
 }
 
-async fn serve(worker: &Worker, admitted: Admitted, mut ticket: Ticket) -> Response<ResponseBody> {
-    let Admitted { route, prefix, client, started, parts, id, body, peer } = admitted;
-    let route = &worker.plan.routes[route];
-    let upstream = match route.action {
-        Action::Ok => {
-            ticket.answered(200);
-            ticket.end(Ending::Complete);
-            return answer::ok();
+async fn serve(
+    worker: &Rc<Worker>,
+    asked: Asked,
+    mut body: RequestBody,
+    mut ticket: Ticket,
+) -> Response<ResponseBody> {
+    let route = &worker.plan.routes[asked.route];
+    if route.action == Action::Ok {
+        ticket.answered(200);
+        ticket.end(Ending::Complete);
+        return answer::ok();
+    }
+    if let Some(queue) = &route.queue {
+        match queue.bulkhead.acquire(queue.priority(&asked.head.parts.headers)).await {
+            Ok(place) => ticket.holds(place),
+            Err(rejection) => {
+                ticket.answered(503);
+                ticket.end(Ending::Shed);
+                return answer::shed(limit::ceil_s(rejection.retry_after).max(1));
+            }
         }
+    }
+    if route.keeps_bodies() {
+        body = match keep(body, KEEP_WITHIN).await {
+            Ok(body) => body,
+            Err(unkept) => {
+                let (status, response) = match unkept {
+                    Unkept::Broken => (400, answer::bad_request()),
+                    Unkept::TimedOut => (408, answer::request_timeout()),
+                };
+                ticket.answered(status);
+                ticket.end(Ending::Abandoned);
+                return response;
+            }
+        };
+    }
+    if route.cache.is_some() {
+        cached::serve(worker, asked, body, ticket).await
+    } else {
+        direct(worker, &asked, body, ticket).await
+    }
+}
+
+/// Asks an upstream, and falls back to what stands in for it.
+pub async fn direct(
+    worker: &Rc<Worker>,
+    asked: &Asked,
+    body: RequestBody,
+    mut ticket: Ticket,
+) -> Response<ResponseBody> {
+    let route = &worker.plan.routes[asked.route];
+    let upstream = match route.action {
+        Action::Ok => return answer::ok(),
         Action::Upstream(upstream) => upstream,
         Action::Rollout(rollout) => {
-            let (side, upstream) = choose(worker, rollout, client, &parts.headers);
+            let (side, upstream) = choose(worker, rollout, asked.client, &asked.head.parts.headers);
             ticket.on_side(rollout, side);
             upstream
         }
     };
-    let admission = match breaker::admit(worker, upstream, started, &[]) {
-        Ok(admission) => admission,
-        Err(retry_after) => {
-            ticket.answered(503);
-            ticket.end(Ending::ShortCircuited);
-            return answer::short_circuited(limit::ceil_s(retry_after).max(1));
-        }
+    let again = route.fallback.as_ref().and_then(|_| body.again());
+    let (head, started, retry) = (&asked.head, asked.started, route.retry.as_ref());
+    let response = forward(worker, upstream, Outgoing { head, body, started, retry }, ticket).await;
+    let Some(fallback) = route.fallback.as_ref().filter(|_| response.status().is_server_error()) else {
+        return response;
     };
-    let target = rewritten(&parts.uri, prefix, route.rewrite.as_deref()).into_owned();
-    let head = RequestHead { parts, target, id, peer };
-    forward(worker, upstream, admission, Outgoing { head, body, started }, ticket).await
+    let instead = match (fallback, again) {
+        (Fallback::Answer { status, content_type, body }, _) => answer::fixed(*status, content_type, body),
+        (Fallback::Upstream(other), Some(body)) => {
+            let started = worker.now();
+            let ticket = Ticket::behind_the_scenes(Rc::clone(worker), asked.route, started);
+            let outgoing = Outgoing { head, body, started, retry: None };
+            let instead = forward(worker, *other, outgoing, ticket).await;
+            if instead.status().is_server_error() {
+                instead.into_body().let_go();
+                return response;
+            }
+            instead
+        }
+        // Its body has gone to the first upstream.
+        (Fallback::Upstream(_), None) => return response,
+    };
+    worker.shard.routes[asked.route].fallbacks.add();
+    response.into_body().let_go();
+    instead
 }
 
 fn limit(

@@ -4,18 +4,34 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use http::HeaderValue;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use ipnet::IpNet;
 use rad_model::{BreakerInfo, BreakerTick, Destination, EventKind, RolloutInfo, Topology};
-use rad_resilience::{Breaker, Limiter, Timestamp, Transition};
+use rad_resilience::cache::InvalidCache;
+use rad_resilience::{
+    Breaker, Bulkhead, CachePolicy, Limiter, Priority, RetryBudget, RetryPolicy, Timestamp, Transition,
+};
 
+use super::cached::AnswerCache;
 use super::router::Router;
-use crate::config::{Action, KeySource, Settings, TargetSettings, UpstreamSettings};
+use crate::config::{
+    Action, FallbackSettings, KeySource, QueueSettings, Settings, TargetSettings, UpstreamSettings,
+};
 use crate::rollout::Rollout;
 use crate::storage::{Storage, StorageError};
 use crate::telemetry::journal::Journal;
 use crate::telemetry::registry::Key;
 use crate::telemetry::unix_ms;
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error("cache: {0}")]
+    Cache(#[from] InvalidCache),
+}
 
 /// Everything that the workers share and nobody changes, but for atomics within.
 #[derive(Debug)]
@@ -27,6 +43,10 @@ pub struct Plan {
     pub targets: Vec<Target>,
     pub rollouts: Vec<Rollout>,
     pub trusted_proxies: Vec<IpNet>,
+    /// Of all routes that keep answers.
+    pub cache: AnswerCache,
+    /// The longest answer that is kept, bytes.
+    pub max_cached_bytes: usize,
     infos: Vec<RolloutInfo>,
 }
 
@@ -40,6 +60,83 @@ pub struct Route {
     pub limiter: Option<Limiter<Key>>,
     pub limits: Vec<rad_model::Quota>,
     pub key: KeySource,
+    pub queue: Option<Queue>,
+    pub cache: Option<RouteCache>,
+    pub retry: Option<Retry>,
+    pub fallback: Option<Fallback>,
+}
+
+impl Route {
+    /// Whether small bodies are collected, because they may have to be said again or are part of a key.
+    pub fn keeps_bodies(&self) -> bool {
+        self.cache.is_some() || self.retry.is_some() || self.fallback.is_some()
+    }
+}
+
+/// Bounds what is in flight on a route.
+#[derive(Debug)]
+pub struct Queue {
+    pub bulkhead: Bulkhead,
+    /// The header that says how urgent a request is.
+    priority: Option<HeaderName>,
+}
+
+impl Queue {
+    /// How urgent a request is: normal, unless its header says otherwise.
+    pub fn priority(&self, headers: &HeaderMap) -> Priority {
+        let said = self.priority.as_ref().and_then(|name| headers.get(name));
+        match said.map(|value| value.as_bytes().to_ascii_lowercase()).as_deref() {
+            Some(b"critical") => Priority::Critical,
+            Some(b"high") => Priority::High,
+            Some(b"low") => Priority::Low,
+            _ => Priority::Normal,
+        }
+    }
+}
+
+/// Which answers of a route are kept, and for how long.
+#[derive(Debug)]
+pub struct RouteCache {
+    pub policy: CachePolicy,
+    pub methods: Vec<Method>,
+}
+
+/// How a route tries again.
+#[derive(Debug)]
+pub struct Retry {
+    pub policy: RetryPolicy,
+    /// Answers that are worth another attempt.
+    pub statuses: Vec<u16>,
+    pub budget: RetryBudget,
+}
+
+impl Retry {
+    pub fn allows(&self, is_idempotent: bool) -> bool {
+        is_idempotent || self.policy.settings().retry_non_idempotent
+    }
+
+    /// The wait after so many attempts, of which the last asked to wait for `asked`; none to give up.
+    pub fn wait(&self, attempts: u32, previous: Duration, asked: Duration) -> Option<Duration> {
+        let settings = self.policy.settings();
+        if attempts >= settings.max_attempts {
+            return None;
+        }
+        let previous = previous.max(settings.base);
+        let backoff = self.policy.delay(attempts, previous, fastrand::f64());
+        Some(backoff.max(asked.min(settings.retry_after_cap)))
+    }
+}
+
+/// What stands in for an upstream that fails.
+#[derive(Debug)]
+pub enum Fallback {
+    Answer {
+        status: StatusCode,
+        content_type: HeaderValue,
+        body: Bytes,
+    },
+    /// Position in [`Plan::upstreams`].
+    Upstream(usize),
 }
 
 #[derive(Debug)]
@@ -87,8 +184,8 @@ impl Plan {
     /// The plan of a checked configuration, with the rollouts as they were last left.
     ///
     /// # Errors
-    /// If the rollouts cannot be read.
-    pub fn new(settings: &Settings, storage: &Storage) -> Result<Self, StorageError> {
+    /// If the rollouts cannot be read, or the cache cannot be made.
+    pub fn new(settings: &Settings, storage: &Storage) -> Result<Self, PlanError> {
         let mut targets = Vec::new();
         let upstreams =
             settings.upstreams.iter().map(|upstream| add_upstream(upstream, &mut targets)).collect();
@@ -106,6 +203,7 @@ impl Plan {
                 target_success: rollout.target_success,
             });
         }
+        let cache = AnswerCache::new(settings.cache, |stored| stored.weight())?;
         let routes = settings
             .routes
             .iter()
@@ -116,12 +214,47 @@ impl Plan {
                 limiter: route.policy.clone().map(|policy| Limiter::new(policy, settings.gateway.max_keys)),
                 limits: route.limits().to_vec(),
                 key: route.key.clone(),
+                queue: route
+                    .queue
+                    .clone()
+                    .map(|QueueSettings { bulkhead, priority }| Queue { bulkhead, priority }),
+                cache: route.cache.as_ref().map(|settings| RouteCache {
+                    policy: cache.policy(
+                        settings.freshness,
+                        &settings.tags.iter().map(String::as_str).collect::<Vec<_>>(),
+                    ),
+                    methods: settings.methods.clone(),
+                }),
+                retry: route.retry.as_ref().map(|settings| Retry {
+                    policy: settings.policy,
+                    statuses: settings.statuses.clone(),
+                    budget: RetryBudget::new(settings.budget).unwrap_or_default(),
+                }),
+                fallback: route.fallback.as_ref().map(|fallback| match fallback {
+                    FallbackSettings::Upstream(at) => Fallback::Upstream(*at),
+                    FallbackSettings::Answer { status, content_type, body } => Fallback::Answer {
+                        status: *status,
+                        content_type: content_type.clone(),
+                        body: Bytes::from(body.clone()),
+                    },
+                }),
             })
             .collect();
         let router =
             settings.routes.iter().enumerate().map(|(at, route)| (route.path.as_str(), at)).collect();
         let trusted_proxies = settings.gateway.trusted_proxies.clone();
-        Ok(Self { routes, router, upstreams, targets, rollouts, trusted_proxies, infos })
+        let max_cached_bytes = settings.cache.max_entry_bytes as usize;
+        Ok(Self {
+            routes,
+            router,
+            upstreams,
+            targets,
+            rollouts,
+            trusted_proxies,
+            cache,
+            max_cached_bytes,
+            infos,
+        })
     }
 
     /// What people may know of the plan.

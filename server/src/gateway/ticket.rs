@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use http::{HeaderValue, Method};
+use rad_resilience::bulkhead::{Place, adaptive::Completion};
 use rad_resilience::{Outcome, Permit, Timestamp};
 
 use super::breaker::Admission;
@@ -27,6 +28,8 @@ pub enum Ending {
     Broken,
     /// No breaker let it through.
     ShortCircuited,
+    /// The queue before it was full, or took too long.
+    Shed,
     /// The client went away first.
     Abandoned,
 }
@@ -65,6 +68,10 @@ pub struct Ticket {
     /// Whether a failure says nothing of the target.
     is_excused: bool,
     access: Option<Box<Access>>,
+    /// In flight, where that is bounded, and since when.
+    place: Option<(Place, Timestamp)>,
+    /// Whether a client waits for it: what the gateway asks on its own account is no request of a route.
+    is_clients: bool,
     is_open: bool,
 }
 
@@ -84,8 +91,39 @@ impl Ticket {
             status: 0,
             is_excused: false,
             access,
+            place: None,
+            is_clients: true,
             is_open: true,
         }
+    }
+
+    /// An account for what no client waits for.
+    pub fn behind_the_scenes(worker: Rc<Worker>, route: usize, started: Timestamp) -> Self {
+        let mut ticket = Self::open(worker, route, started, None);
+        ticket.is_clients = false;
+        ticket
+    }
+
+    /// It has a place in flight until it ends.
+    pub fn holds(&mut self, place: Place) {
+        self.place = Some((place, self.worker.now()));
+    }
+
+    /// Something else than the upstream's answer went out.
+    pub fn fell_back(&self) {
+        self.worker.shard.routes[self.route].fallbacks.add();
+    }
+
+    /// Where it went last.
+    pub fn target(&self) -> Option<usize> {
+        self.target
+    }
+
+    /// The last attempt is over, and another one will be made.
+    pub fn retry(&mut self, outcome: Outcome) {
+        self.worker.shard.routes[self.route].retries.add();
+        let now = self.worker.now();
+        self.leave_target(outcome, now);
     }
 
     /// The rollout chose a side.
@@ -138,17 +176,23 @@ impl Ticket {
         let failed = match ending {
             Ending::Complete => self.status >= 500,
             Ending::Broken => true,
-            Ending::ShortCircuited | Ending::Abandoned => false,
+            Ending::ShortCircuited | Ending::Shed | Ending::Abandoned => false,
         };
         let route = &shard.routes[self.route];
         match ending {
+            _ if !self.is_clients => {}
             Ending::ShortCircuited => route.short_circuited.add(),
+            // Rejected by the gateway for its own reasons, as by a limit.
+            Ending::Shed => {
+                route.shed.add();
+                route.limited.add();
+            }
             // Neither a success nor a failure of the upstream.
             Ending::Abandoned => route.abandoned.add(),
             _ if failed => route.failed.add(),
             _ => route.answered.add(),
         }
-        if matches!(ending, Ending::Complete | Ending::Broken) {
+        if self.is_clients && matches!(ending, Ending::Complete | Ending::Broken) {
             route.durations.record(us);
         }
         if self.target.is_some() {
@@ -169,6 +213,15 @@ impl Ticket {
                 _ => Outcome::Success,
             };
             self.leave_target(outcome, now);
+        }
+        if let Some((place, since)) = self.place.take() {
+            if let Some(queue) = &self.worker.plan.routes[self.route].queue
+                && ending != Ending::Abandoned
+            {
+                let completion = Completion { latency: now.since(since), dropped: ending == Ending::Broken };
+                queue.bulkhead.observe(completion, now);
+            }
+            drop(place);
         }
         if let Some(access) = self.access.take() {
             self.log(&access, ending, failed, us);
@@ -215,6 +268,7 @@ impl Ticket {
             Ending::Complete => None,
             Ending::Broken => Some("the upstream did not answer"),
             Ending::ShortCircuited => Some("the circuit breaker is open"),
+            Ending::Shed => Some("too many requests are waiting"),
             Ending::Abandoned => Some("the client went away"),
         };
         let (level, event) = match error {

@@ -91,6 +91,12 @@ pub struct RouteCounters {
     pub failed: Counter,
     /// The client went away first.
     pub abandoned: Counter,
+    /// Of the limited: those that the queue turned away.
+    pub shed: Counter,
+    /// Attempts after the first.
+    pub retries: Counter,
+    /// Answered by something else than the upstream that was asked.
+    pub fallbacks: Counter,
     /// Of the answered and the failed.
     pub durations: Histogram,
     pub fullest: Fullest,
@@ -185,6 +191,9 @@ pub struct RouteTotals {
     pub short_circuited: u64,
     pub failed: u64,
     pub abandoned: u64,
+    pub shed: u64,
+    pub retries: u64,
+    pub fallbacks: u64,
     pub durations: Counts,
 }
 
@@ -215,6 +224,9 @@ impl Registry {
                 sum.short_circuited += route.short_circuited.get();
                 sum.failed += route.failed.get();
                 sum.abandoned += route.abandoned.get();
+                sum.shed += route.shed.get();
+                sum.retries += route.retries.get();
+                sum.fallbacks += route.fallbacks.get();
                 route.durations.add_to(&mut sum.durations);
             }
             totals.targets.resize_with(shard.targets.len(), TargetTotals::default);

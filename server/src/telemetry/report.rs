@@ -73,6 +73,9 @@ impl Report {
                 all.short_circuited += since.short_circuited;
                 all.failed += since.failed;
                 all.abandoned += since.abandoned;
+                all.shed += since.shed;
+                all.retries += since.retries;
+                all.fallbacks += since.fallbacks;
                 all.durations.add(&since.durations);
                 Some(RouteMetrics {
                     path: route.path.clone(),
@@ -112,6 +115,9 @@ fn difference(now: &RouteTotals, then: &RouteTotals) -> RouteTotals {
         short_circuited: now.short_circuited.saturating_sub(then.short_circuited),
         failed: now.failed.saturating_sub(then.failed),
         abandoned: now.abandoned.saturating_sub(then.abandoned),
+        shed: now.shed.saturating_sub(then.shed),
+        retries: now.retries.saturating_sub(then.retries),
+        fallbacks: now.fallbacks.saturating_sub(then.fallbacks),
         durations: now.durations.since(&then.durations),
     }
 }
@@ -130,6 +136,9 @@ fn summary(totals: &RouteTotals, unmatched: u64) -> Summary {
         failed: totals.failed,
         abandoned: totals.abandoned,
         unmatched,
+        shed: totals.shed,
+        retries: totals.retries,
+        fallbacks: totals.fallbacks,
         success_rate,
         p50_ms: ms(0.5),
         p90_ms: ms(0.9),

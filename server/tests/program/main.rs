@@ -12,6 +12,7 @@ mod live;
 mod logs;
 mod process;
 mod proxying;
+mod resilience;
 mod rollouts;
 mod scrape;
 mod site;

@@ -125,6 +125,6 @@ mod tests {
 
     #[test]
     fn a_closed_breaker_counts_failures_towards_its_limit() {
-        assert_eq!(failures(&BreakerTick { failures: 3, ..BreakerTick::default() }, 5), "3 of 5");
+        assert_eq!(failures(&BreakerTick { failures: 3, ..BreakerTick::default() }, Some(5)), "3 of 5");
     }
 }

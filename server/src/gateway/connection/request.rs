@@ -19,7 +19,7 @@ use crate::gateway::request_id;
 const COPIED: usize = 4 << 10;
 
 /// What of a request's head stays the same for every target.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RequestHead {
     pub parts: request::Parts,
     /// What the target is asked for: path and query.

@@ -61,6 +61,8 @@ struct State {
     connections: AtomicUsize,
     last: Mutex<Option<Asked>>,
     hung_up: tokio::sync::Notify,
+    /// Whether answers wait.
+    held: tokio::sync::watch::Sender<bool>,
 }
 
 impl Upstream {
@@ -74,6 +76,7 @@ impl Upstream {
             connections: AtomicUsize::new(0),
             last: Mutex::new(None),
             hung_up: tokio::sync::Notify::new(),
+            held: tokio::sync::watch::channel(false).0,
         });
         let upstream = Self { address, state: Arc::clone(&state) };
         tokio::spawn(async move {
@@ -93,6 +96,16 @@ impl Upstream {
 
     pub fn behave(&self, behaviour: Behaviour) {
         *self.state.behaviour.lock().unwrap() = behaviour;
+    }
+
+    /// Lets answers wait, from the next one on.
+    pub fn hold(&self) {
+        self.state.held.send_replace(true);
+    }
+
+    /// Lets them go.
+    pub fn release(&self) {
+        self.state.held.send_replace(false);
     }
 
     /// Closes the connections of its script.
@@ -138,6 +151,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     state.asked.fetch_add(1, Ordering::SeqCst);
+    let _ = state.held.subscribe().wait_for(|held| !held).await;
     let behaviour = *state.behaviour.lock().unwrap();
     let answer = if body.is_empty() { Bytes::from(state.name.clone()) } else { body.clone() };
     *state.last.lock().unwrap() =
