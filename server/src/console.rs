@@ -1,6 +1,7 @@
 //! The control plane: dashboard, JSON API and live connection.
 
 mod api;
+mod cache;
 mod error;
 mod files;
 mod lab;
@@ -20,6 +21,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::from_fn;
 use axum::routing::{any, get, patch, post};
 use rad_model::{Hello, Resume};
+use rad_resilience::{Clock, SystemClock};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -42,6 +44,7 @@ pub use socket::SocketCounters;
 #[derive(Debug)]
 pub struct Console {
     pub plan: Arc<Plan>,
+    pub clock: SystemClock,
     pub journal: Arc<Journal>,
     pub report: Report,
     pub exporter: Arc<Exporter>,
@@ -57,6 +60,11 @@ pub struct Console {
 impl Console {
     fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
+    }
+
+    /// Gives the memory of what was invalidated back; how many answers that were.
+    fn sweep_cache(&self) -> usize {
+        self.plan.cache.sweep(self.clock.now())
     }
 
     /// What a page starts with.
@@ -89,6 +97,10 @@ fn router(console: Arc<Console>) -> Router {
         ("/monitoring/metrics", "GET, HEAD", get(api::prometheus)),
         ("/test-rate-limit", "GET, HEAD", get(api::test_rate_limit)),
         ("/fetch-kibana-data", "POST", post(api::fetch_kibana_data)),
+        ("/cache", "GET, HEAD", get(cache::state)),
+        ("/cache/invalidate", "POST", post(cache::invalidate)),
+        ("/refresh", "POST", post(cache::refresh)),
+        ("/queues", "GET, HEAD", get(cache::queues)),
         ("/breakers", "GET, HEAD", get(api::breakers)),
         ("/rollouts", "GET, HEAD", get(api::rollouts)),
         ("/rollouts/{name}", "GET, HEAD, POST", get(api::rollout).post(api::change_rollout)),

@@ -116,6 +116,7 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
     let console = Arc::new(Console {
         report: Report::new(Arc::clone(&plan), registry, Arc::clone(&journal), clock),
         plan,
+        clock,
         journal: Arc::clone(&journal),
         exporter,
         storage,

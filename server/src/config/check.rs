@@ -279,16 +279,22 @@ fn check_policy(key: &str, route: &file::Route, problems: &mut Problems) -> Opti
         return None;
     }
     let policy = Policy::new(route.strategy.unwrap_or_default(), &limits)
-        .map_err(|wrong| problems.add(format!("{key}.limits"), wrong.to_string()))
+        .map_err(|wrong| problems.add(format!("{key}.limits"), bare(&wrong)))
         .ok()?;
     let policy = match route.burst {
         None => policy,
         Some(burst) => policy
             .with_burst(burst)
-            .map_err(|wrong| problems.add(format!("{key}.burst"), wrong.to_string()))
+            .map_err(|wrong| problems.add(format!("{key}.burst"), bare(&wrong)))
             .ok()?,
     };
     Some(if route.shadow { policy.in_shadow() } else { policy })
+}
+
+/// What is wrong, without the name of the setting: the key says it.
+fn bare(wrong: &impl ToString) -> String {
+    let wrong = wrong.to_string();
+    wrong.split_once(": ").map_or(wrong.clone(), |(_, bare)| bare.to_owned())
 }
 
 /// That a name is not known, and which are.

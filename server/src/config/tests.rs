@@ -210,7 +210,7 @@ fn impossible_limits_and_durations_say_what_is_allowed() {
     let error = errors(&route("[\"0/minute\"]"));
     assert!(error.contains("line 6") && error.contains("would reject everything"), "{error}");
     let error = errors(&route("[\"1/s\", \"1/m\", \"1/h\", \"1/d\", \"2/d\"]"));
-    assert!(error.contains("at most 4"), "{error}");
+    assert!(error.contains("allowed are 1 to 4"), "{error}");
     let error = errors("[upstreams.a]\ntargets = [\"http://h\"]\ntimeout = \"soon\"");
     assert!(error.contains("line 3") && error.contains("\"30s\""), "{error}");
 }

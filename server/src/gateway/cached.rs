@@ -182,7 +182,7 @@ async fn lead(
             }
             None => response(&stored, "MISS", 0),
         },
-        Settled::Passed(response) => response,
+        Settled::Passed(response) => *response,
     }
 }
 
@@ -191,7 +191,7 @@ enum Settled {
     Kept(Arc<Stored>),
     Failed(Arc<Stored>),
     /// It is for its asker alone, or too large.
-    Passed(Response<ResponseBody>),
+    Passed(Box<Response<ResponseBody>>),
 }
 
 /// Keeps an answer, if it is one to keep, and tells those who wait for it.
@@ -205,14 +205,14 @@ async fn settle(
     let failed = status.is_server_error();
     if !failed && !is_for_all(status, answer.headers()) {
         leader.decline();
-        return Settled::Passed(answer);
+        return Settled::Passed(Box::new(answer));
     }
     let most = worker.plan.max_cached_bytes;
     let announced =
         answer.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: usize| length > most) {
         leader.decline();
-        return Settled::Passed(answer);
+        return Settled::Passed(Box::new(answer));
     }
     let (head, mut body) = answer.into_parts();
     let mut collected = BytesMut::new();
@@ -232,7 +232,7 @@ async fn settle(
         }
         if collected.len() > most {
             leader.decline();
-            return Settled::Passed(Response::from_parts(head, body.after(collected.freeze())));
+            return Settled::Passed(Box::new(Response::from_parts(head, body.after(collected.freeze()))));
         }
     }
     let stored = Arc::new(Stored { status, headers: head.headers, body: collected.freeze() });

@@ -45,6 +45,8 @@ pub struct Plan {
     pub trusted_proxies: Vec<IpNet>,
     /// Of all routes that keep answers.
     pub cache: AnswerCache,
+    /// What all kept answers may take, bytes.
+    pub max_cache_bytes: u64,
     /// The longest answer that is kept, bytes.
     pub max_cached_bytes: usize,
     infos: Vec<RolloutInfo>,
@@ -98,6 +100,7 @@ impl Queue {
 #[derive(Debug)]
 pub struct RouteCache {
     pub policy: CachePolicy,
+    pub tags: Vec<String>,
     pub methods: Vec<Method>,
 }
 
@@ -223,6 +226,7 @@ impl Plan {
                         settings.freshness,
                         &settings.tags.iter().map(String::as_str).collect::<Vec<_>>(),
                     ),
+                    tags: settings.tags.clone(),
                     methods: settings.methods.clone(),
                 }),
                 retry: route.retry.as_ref().map(|settings| Retry {
@@ -252,6 +256,7 @@ impl Plan {
             rollouts,
             trusted_proxies,
             cache,
+            max_cache_bytes: settings.cache.max_bytes,
             max_cached_bytes,
             infos,
         })

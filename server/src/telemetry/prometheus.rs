@@ -1,5 +1,7 @@
 //! The registry as Prometheus scrapes it: as OpenMetrics for who asks for that, else in its older text format.
 
+mod core;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -207,6 +209,8 @@ impl Collector for Counters {
                 family(&mut durations, &labels, Durations(&now.durations))?;
             }
         }
+
+        core::encode(&mut encoder, &self.plan, &totals)?;
 
         let mut build = encoder.encode_descriptor(
             "build_info",

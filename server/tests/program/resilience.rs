@@ -7,7 +7,7 @@ use http_body_util::{BodyExt, Empty, Full};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use crate::support::{Answer, Behaviour, Program, Upstream, eventually, get, get_with, send};
+use crate::support::{Answer, Behaviour, Program, Upstream, eventually, get, get_with, post_json, send};
 
 /// One route `/` with this added to it.
 async fn routed(more: &str) -> (Upstream, Program) {
@@ -272,4 +272,54 @@ async fn a_breaker_opens_by_the_share_of_failures_too() {
     }
     assert_eq!(get(program.gateway, "/").await.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(upstream.asked(), 10);
+}
+
+#[tokio::test]
+async fn an_invalidated_tag_is_asked_for_anew_and_others_are_not() {
+    let upstream = Upstream::start("u", Behaviour::Echo).await;
+    let program = Program::start(&format!(
+        "{}[[routes]]\npath = \"/a\"\nupstream = \"u\"\nlimits = []\ncache = {{ tier = \"counts\" }}\n\
+         [[routes]]\npath = \"/b\"\nupstream = \"u\"\nlimits = []\ncache = {{ ttl = \"1m\", tags = [\"search\"] }}",
+        upstream.table("u", "")
+    ));
+    let how = async |path| get(program.gateway, path).await.header("x-cache").to_owned();
+    let (a, b) = (how("/a").await, how("/b").await);
+    assert_eq!((a.as_str(), b.as_str()), ("MISS", "MISS"));
+    let done = post_json(program.console, "/api/cache/invalidate", r#"{"tag": "counts"}"#).await;
+    assert_eq!((done.status, &done.json()["removed"]), (StatusCode::OK, &1.into()));
+    let (a, b) = (how("/a").await, how("/b").await);
+    assert_eq!((a.as_str(), b.as_str()), ("MISS", "HIT"));
+    assert_eq!(post_json(program.console, "/api/refresh", "").await.status, StatusCode::OK);
+    assert_eq!(how("/b").await, "MISS");
+    assert_eq!(upstream.asked(), 4);
+    let unknown = post_json(program.console, "/api/cache/invalidate", r#"{"tag": "cuonts"}"#).await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    assert!(unknown.json()["detail"].as_str().unwrap().contains("counts"));
+    let state = get(program.console, "/api/cache").await.json();
+    assert_eq!((&state["hits"], &state["misses"], &state["entries"]), (&1.into(), &4.into(), &1.into()));
+    let scraped =
+        String::from_utf8(get(program.console, "/api/monitoring/metrics").await.body.to_vec()).unwrap();
+    assert!(scraped.contains("rad_cache_lookups_total{result=\"hit\"} 1"), "{scraped}");
+}
+
+#[tokio::test]
+async fn the_console_tells_how_a_queue_stands() {
+    let (upstream, program) = routed("queue = { limit = 2, waiting = 5 }").await;
+    upstream.hold();
+    let asked: Vec<_> = (0..4).map(|_| tokio::spawn(get(program.gateway, "/"))).collect();
+    let queue = eventually("two wait", async || {
+        let queues = get(program.console, "/api/queues").await.json();
+        (queues[0]["waiting"]["normal"] == 2).then(|| queues[0].clone())
+    })
+    .await;
+    assert_eq!((&queue["in_flight"], &queue["limit"], &queue["path"]), (&2.into(), &2.into(), &"/".into()));
+    upstream.release();
+    for answer in asked {
+        assert_eq!(answer.await.unwrap().status, StatusCode::OK);
+    }
+    eventually("all places are free", async || {
+        let queues = get(program.console, "/api/queues").await.json();
+        (queues[0]["in_flight"] == 0).then_some(())
+    })
+    .await;
 }
