@@ -27,12 +27,14 @@ impl CacheKey {
     /// without an organisation have the empty one.
     #[must_use]
     pub fn new(organisation: &str, parts: &[&[u8]]) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        frame(&mut hasher, organisation.as_bytes());
-        for part in parts {
-            frame(&mut hasher, part);
+        let all = || std::iter::once(organisation.as_bytes()).chain(parts.iter().copied());
+        // Hashed at once: a dozen short updates cost more than the copy.
+        let mut framed = Vec::with_capacity(all().map(|part| part.len() + 8).sum());
+        for part in all() {
+            framed.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            framed.extend_from_slice(part);
         }
-        Self { digest: *hasher.finalize().as_bytes(), organisation: organisation_id(organisation) }
+        Self { digest: *blake3::hash(&framed).as_bytes(), organisation: organisation_id(organisation) }
     }
 
     /// The digest, for logs and lists.
@@ -54,11 +56,6 @@ impl Hash for CacheKey {
             state.write_u64(u64::from_le_bytes(*word));
         }
     }
-}
-
-fn frame(hasher: &mut blake3::Hasher, part: &[u8]) {
-    hasher.update(&(part.len() as u64).to_le_bytes());
-    hasher.update(part);
 }
 
 /// A number for an organisation, for invalidation only: two that share one are invalidated together, and
