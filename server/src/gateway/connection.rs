@@ -202,6 +202,11 @@ impl Connection {
         self.framing.is_over()
     }
 
+    /// How long either side may keep the other waiting from here on.
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
+    }
+
     /// A part of the answer has passed.
     pub fn prolong(&mut self) {
         self.moved = Instant::now();

@@ -10,7 +10,7 @@ use rad_resilience::{Outcome, Timestamp};
 
 use super::answer;
 use super::body::{RequestBody, ResponseBody, UpstreamBody};
-use super::breaker;
+use super::breaker::{self, Admission};
 use super::connection::{Answer, By, Connection, ExchangeError, RequestHead};
 use super::limit::ceil_s;
 use super::plan::Retry;
@@ -62,22 +62,26 @@ pub async fn forward(
     if let Some(retry) = retry {
         retry.budget.deposit(started);
     }
+    let mut admission = match breaker::admit(worker, upstream, started, &[]) {
+        Ok(admission) => admission,
+        Err(retry_after) => return give_up(Failure::ShortCircuited(retry_after), ticket),
+    };
     let mut attempts = 0;
     let mut previous = Duration::ZERO;
+    let mut now = started;
     let attempt = loop {
         attempts += 1;
-        let now = if attempts == 1 { started } else { worker.now() };
         let again = body.again();
         let sent = match &again {
             Some(again) => again.again().unwrap_or_else(RequestBody::empty),
             None => std::mem::replace(&mut body, RequestBody::empty()),
         };
         let left = timeout.saturating_sub(now.since(started));
-        let patience =
-            retry.and_then(|retry| retry.policy.settings().attempt_deadline).unwrap_or(left).min(left);
+        let deadline = retry.and_then(|retry| retry.policy.settings().attempt_deadline);
+        let patience = deadline.unwrap_or(left).min(left);
         let may_repeat = again.is_some() && head.is_idempotent();
         let one = One { worker, upstream, head, started: now, patience, may_repeat };
-        let attempt = one.attempt(sent, &mut ticket).await;
+        let attempt = one.attempt(admission, sent, &mut ticket).await;
         let wait = retry.filter(|_| again.is_some()).and_then(|retry| {
             let asked = worth_another(&attempt, retry)?;
             let wait = retry.wait(attempts, previous, asked)?;
@@ -85,19 +89,27 @@ pub async fn forward(
             (now.since(started) + wait < timeout && retry.budget.withdraw(now)).then_some(wait)
         });
         let Some(wait) = wait else { break attempt };
-        ticket.retry(if matches!(attempt, Err(Failure::Unlucky)) {
-            Outcome::Ignored
-        } else {
-            Outcome::Failure
+        ticket.retry(match &attempt {
+            Ok((answer, _)) => Outcome::of_status(answer.status.as_u16()),
+            Err(Failure::Unlucky) => Outcome::Ignored,
+            Err(_) => Outcome::Failure,
         });
-        if let (Ok((_, connection)), Some(target)) = (attempt, ticket.target()) {
-            worker.pools[target].give_back(connection, worker.now());
-        }
         tokio::time::sleep(wait).await;
         previous = wait;
+        now = worker.now();
+        // What the target said last is still the best answer if no target may be asked again.
+        admission = match breaker::admit(worker, upstream, now, &[]) {
+            Ok(admission) => admission,
+            Err(_) => break attempt,
+        };
+        if let (Ok((_, connection)), Some(target)) = (attempt, ticket.target()) {
+            worker.pools[target].give_back(connection, now);
+        }
     };
     match attempt {
-        Ok((answer, connection)) => {
+        Ok((answer, mut connection)) => {
+            // An attempt's own deadline is for the head alone.
+            connection.set_patience(timeout);
             ticket.answered(answer.status.as_u16());
             let mut response = Response::new(ResponseBody::Upstream(UpstreamBody::new(connection, ticket)));
             *response.status_mut() = answer.status;
@@ -164,12 +176,10 @@ struct One<'a> {
 }
 
 impl One<'_> {
-    async fn attempt(&self, mut body: RequestBody, ticket: &mut Ticket) -> Attempt {
-        let Self { worker, upstream, head, started, patience, may_repeat } = *self;
-        let admission =
-            breaker::admit(worker, upstream, worker.now(), &[]).map_err(Failure::ShortCircuited)?;
+    async fn attempt(&self, admission: Admission, mut body: RequestBody, ticket: &mut Ticket) -> Attempt {
+        let Self { worker, head, started, patience, may_repeat, .. } = *self;
         let mut target = admission.target;
-        ticket.admitted(admission);
+        ticket.admitted(admission, started);
         let mut pooled = true;
         loop {
             let mut connection = self.connect(&mut target, pooled, ticket).await?;
@@ -217,10 +227,11 @@ impl One<'_> {
                 Err(error) if is_exhaustion(&error) => return Err(Failure::Exhausted),
                 Err(_) => tried.push(*target),
             }
-            let another = breaker::admit(worker, self.upstream, worker.now(), &tried)
-                .map_err(|_| Failure::Unreachable)?;
+            let now = worker.now();
+            let another =
+                breaker::admit(worker, self.upstream, now, &tried).map_err(|_| Failure::Unreachable)?;
             *target = another.target;
-            ticket.admitted(another);
+            ticket.admitted(another, now);
             if let Some(connection) = worker.pools[*target].take() {
                 return Ok(connection);
             }

@@ -52,8 +52,8 @@ pub async fn handle(
                     let ticket = Ticket::open(Rc::clone(&worker), route, started, access);
                     let rewrite = worker.plan.routes[route].rewrite.as_deref();
                     let target = rewritten(&parts.uri, prefix, rewrite).into_owned();
-                    let head = RequestHead { parts, target, id: id.clone(), peer };
-                    serve(&worker, Asked { route, client, started, head }, body, ticket).await
+                    let head = RequestHead { parts, target, id: id.clone(), peer, is_unconditional: false };
+                    serve(&worker, Admitted { route, client, started, head, body }, ticket).await
                 }
             };
             if let Some(decision) = decision {
@@ -98,33 +98,26 @@ fn find(worker: &Worker, parts: &request::Parts, is_clients: bool) -> Result<(us
 #[derive(Clone, Debug)]
 pub struct Asked {
     pub route: usize,
-    pub client: IpAddr,
-    pub started: Timestamp,
+    /// The upstream that is asked: a rollout has chosen by now, so that what is kept of one side is never
+    /// taken for the other's.
+    pub upstream: usize,
+    pub side: Option<(usize, Side)>,
     pub head: RequestHead,
 }
 
-async fn serve(
-    worker: &Rc<Worker>,
-    asked: Asked,
-    mut body: RequestBody,
-    mut ticket: Ticket,
-) -> Response<ResponseBody> {
-    let route = &worker.plan.routes[asked.route];
-    if route.action == Action::Ok {
-        ticket.answered(200);
-        ticket.end(Ending::Complete);
-        return answer::ok();
-    }
-    if let Some(queue) = &route.queue {
-        match queue.bulkhead.acquire(queue.priority(&asked.head.parts.headers)).await {
-            Ok(place) => ticket.holds(place),
-            Err(rejection) => {
-                ticket.answered(503);
-                ticket.end(Ending::Shed);
-                return answer::shed(limit::ceil_s(rejection.retry_after).max(1));
-            }
-        }
-    }
+/// A request that its limits let in, whole.
+struct Admitted {
+    route: usize,
+    client: IpAddr,
+    started: Timestamp,
+    head: RequestHead,
+    body: RequestBody,
+}
+
+async fn serve(worker: &Rc<Worker>, admitted: Admitted, mut ticket: Ticket) -> Response<ResponseBody> {
+    let Admitted { route: at, client, started, head, mut body } = admitted;
+    let route = &worker.plan.routes[at];
+    // Before a place is taken: a client that sends slowly must not hold one.
     if route.keeps_bodies() {
         body = match keep(body, KEEP_WITHIN).await {
             Ok(body) => body,
@@ -139,55 +132,98 @@ async fn serve(
             }
         };
     }
+    if let Some(queue) = &route.queue {
+        match queue.bulkhead.acquire(queue.priority(&head.parts.headers)).await {
+            Ok(place) => ticket.holds(place),
+            Err(rejection) => {
+                ticket.answered(503);
+                ticket.end(Ending::Shed);
+                return answer::shed(limit::ceil_s(rejection.retry_after).max(1));
+            }
+        }
+    }
+    let (side, upstream) = match route.action {
+        Action::Ok => {
+            ticket.answered(200);
+            ticket.end(Ending::Complete);
+            return answer::ok();
+        }
+        Action::Upstream(upstream) => (None, upstream),
+        Action::Rollout(rollout) => {
+            let (side, upstream) = choose(worker, rollout, client, &head.parts.headers);
+            (Some((rollout, side)), upstream)
+        }
+    };
+    let asked = Asked { route: at, upstream, side, head };
     if route.cache.is_some() {
         cached::serve(worker, asked, body, ticket).await
     } else {
-        direct(worker, &asked, body, ticket).await
+        // The upstream's time begins here, not where the client's did.
+        let now = if route.may_have_waited() { worker.now() } else { started };
+        direct(worker, &asked, body, now, ticket).await
     }
 }
 
-/// Asks an upstream, and falls back to what stands in for it.
+/// Asks the upstream, and falls back to what stands in for it.
 pub async fn direct(
     worker: &Rc<Worker>,
     asked: &Asked,
     body: RequestBody,
+    now: Timestamp,
+    ticket: Ticket,
+) -> Response<ResponseBody> {
+    let again = worker.plan.routes[asked.route].fallback.as_ref().and_then(|_| body.again());
+    let response = primary(worker, asked, body, now, ticket).await;
+    if !response.status().is_server_error() {
+        return response;
+    }
+    match fall_back(worker, asked, again).await {
+        Some(instead) => {
+            response.into_body().let_go();
+            instead
+        }
+        None => response,
+    }
+}
+
+/// Asks the upstream.
+pub async fn primary(
+    worker: &Worker,
+    asked: &Asked,
+    body: RequestBody,
+    started: Timestamp,
     mut ticket: Ticket,
 ) -> Response<ResponseBody> {
-    let route = &worker.plan.routes[asked.route];
-    let upstream = match route.action {
-        Action::Ok => return answer::ok(),
-        Action::Upstream(upstream) => upstream,
-        Action::Rollout(rollout) => {
-            let (side, upstream) = choose(worker, rollout, asked.client, &asked.head.parts.headers);
-            ticket.on_side(rollout, side);
-            upstream
-        }
-    };
-    let again = route.fallback.as_ref().and_then(|_| body.again());
-    let (head, started, retry) = (&asked.head, asked.started, route.retry.as_ref());
-    let response = forward(worker, upstream, Outgoing { head, body, started, retry }, ticket).await;
-    let Some(fallback) = route.fallback.as_ref().filter(|_| response.status().is_server_error()) else {
-        return response;
-    };
-    let instead = match (fallback, again) {
+    if let Some((rollout, side)) = asked.side {
+        ticket.on_side(rollout, side);
+    }
+    let retry = worker.plan.routes[asked.route].retry.as_ref();
+    forward(worker, asked.upstream, Outgoing { head: &asked.head, body, started, retry }, ticket).await
+}
+
+/// What stands in for an upstream that failed, if anything does. `body` is none if it is gone.
+pub async fn fall_back(
+    worker: &Rc<Worker>,
+    asked: &Asked,
+    body: Option<RequestBody>,
+) -> Option<Response<ResponseBody>> {
+    let instead = match (worker.plan.routes[asked.route].fallback.as_ref()?, body) {
         (Fallback::Answer { status, content_type, body }, _) => answer::fixed(*status, content_type, body),
         (Fallback::Upstream(other), Some(body)) => {
             let started = worker.now();
             let ticket = Ticket::behind_the_scenes(Rc::clone(worker), asked.route, started);
-            let outgoing = Outgoing { head, body, started, retry: None };
+            let outgoing = Outgoing { head: &asked.head, body, started, retry: None };
             let instead = forward(worker, *other, outgoing, ticket).await;
             if instead.status().is_server_error() {
                 instead.into_body().let_go();
-                return response;
+                return None;
             }
             instead
         }
-        // Its body has gone to the first upstream.
-        (Fallback::Upstream(_), None) => return response,
+        (Fallback::Upstream(_), None) => return None,
     };
     worker.shard.routes[asked.route].fallbacks.add();
-    response.into_body().let_go();
-    instead
+    Some(instead)
 }
 
 fn limit(

@@ -69,6 +69,11 @@ pub struct Route {
 }
 
 impl Route {
+    /// Whether time may pass between the start of a request and its way to the upstream.
+    pub fn may_have_waited(&self) -> bool {
+        self.queue.is_some() || self.keeps_bodies()
+    }
+
     /// Whether small bodies are collected, because they may have to be said again or are part of a key.
     pub fn keeps_bodies(&self) -> bool {
         self.cache.is_some() || self.retry.is_some() || self.fallback.is_some()

@@ -68,8 +68,8 @@ pub struct Ticket {
     /// Whether a failure says nothing of the target.
     is_excused: bool,
     access: Option<Box<Access>>,
-    /// In flight, where that is bounded, and since when.
-    place: Option<(Place, Timestamp)>,
+    /// In flight, where that is bounded.
+    place: Option<Place>,
     /// Whether a client waits for it: what the gateway asks on its own account is no request of a route.
     is_clients: bool,
     is_open: bool,
@@ -106,12 +106,7 @@ impl Ticket {
 
     /// It has a place in flight until it ends.
     pub fn holds(&mut self, place: Place) {
-        self.place = Some((place, self.worker.now()));
-    }
-
-    /// Something else than the upstream's answer went out.
-    pub fn fell_back(&self) {
-        self.worker.shard.routes[self.route].fallbacks.add();
+        self.place = Some(place);
     }
 
     /// Where it went last.
@@ -132,12 +127,11 @@ impl Ticket {
     }
 
     /// A breaker let it through to a target; to another one, if the first was not reached.
-    pub fn admitted(&mut self, admission: Admission) {
+    pub fn admitted(&mut self, admission: Admission, now: Timestamp) {
         if self.target.is_some() {
-            let now = self.worker.now();
             self.leave_target(Outcome::Failure, now);
-            self.admitted = now;
         }
+        self.admitted = now;
         self.target = Some(admission.target);
         self.permit = Some(admission.permit);
     }
@@ -214,15 +208,16 @@ impl Ticket {
             };
             self.leave_target(outcome, now);
         }
-        if let Some((place, since)) = self.place.take() {
-            if let Some(queue) = &self.worker.plan.routes[self.route].queue
-                && ending != Ending::Abandoned
-            {
-                let completion = Completion { latency: now.since(since), dropped: ending == Ending::Broken };
-                queue.bulkhead.observe(completion, now);
-            }
-            drop(place);
+        // What came from elsewhere says nothing of how much the upstream bears.
+        if self.place.is_some()
+            && self.target.is_some()
+            && matches!(ending, Ending::Complete | Ending::Broken)
+            && let Some(queue) = &self.worker.plan.routes[self.route].queue
+        {
+            let latency = now.since(self.admitted);
+            queue.bulkhead.observe(Completion { latency, dropped: ending == Ending::Broken }, now);
         }
+        drop(self.place.take());
         if let Some(access) = self.access.take() {
             self.log(&access, ending, failed, us);
         }

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::{Answer, Behaviour, Program, Upstream, eventually, get, get_with, post_json, send};
@@ -64,12 +65,13 @@ async fn organisations_share_no_answers_and_private_ones_are_not_kept() {
         (&[("x-org-id", "a")], Some("HIT")),
         (&[("authorization", "Bearer x")], None),
         (&[("authorization", "Bearer x")], None),
+        (&[("cookie", "session=1")], None),
         (&[("cache-control", "no-cache")], None),
     ] {
         let answer = get_with(program.gateway, "/", headers).await;
         assert_eq!(answer.headers.get("x-cache").map(|how| how.to_str().unwrap()), how, "{headers:?}");
     }
-    assert_eq!(upstream.asked(), 5);
+    assert_eq!(upstream.asked(), 6);
 }
 
 #[tokio::test]
@@ -322,4 +324,50 @@ async fn the_console_tells_how_a_queue_stands() {
         (queues[0]["in_flight"] == 0).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_stood_in_for_an_answer_is_not_kept_as_one() {
+    let (upstream, program) =
+        routed("cache = { ttl = \"1m\" }\nfallback = { body = '{\"results\": []}' }").await;
+    upstream.behave(Behaviour::Status(500));
+    let answer = get(program.gateway, "/").await;
+    assert_eq!((answer.status, &answer.body[..]), (StatusCode::OK, &br#"{"results": []}"#[..]));
+    upstream.behave(Behaviour::Echo);
+    let answer = get(program.gateway, "/").await;
+    assert_eq!((answer.header("x-cache"), &answer.body[..]), ("MISS", &b"u"[..]));
+}
+
+#[tokio::test]
+async fn a_small_body_that_comes_slowly_costs_the_upstream_no_time() {
+    let upstream = Upstream::start("u", Behaviour::Echo).await;
+    let program = Program::start(&format!(
+        "{}[[routes]]\npath = \"/\"\nupstream = \"u\"\nlimits = []\nretry = {{}}",
+        upstream.table("u", "timeout = \"300ms\"")
+    ));
+    let mut pace = tokio::time::interval(std::time::Duration::from_millis(450));
+    pace.tick().await;
+    for _ in 0..6 {
+        let mut stream = TcpStream::connect(program.gateway).await.unwrap();
+        stream.write_all(b"PUT / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\nab").await.unwrap();
+        pace.tick().await;
+        stream.write_all(b"cd").await.unwrap();
+        let mut said = [0; 12];
+        stream.read_exact(&mut said).await.unwrap();
+        assert_eq!(&said, b"HTTP/1.1 200");
+    }
+    assert_eq!(get(program.console, "/api/breakers").await.json()[0]["trips"], 0);
+}
+
+#[tokio::test]
+async fn a_breaker_that_opens_between_attempts_leaves_the_upstreams_own_answer() {
+    let upstream = Upstream::start("u", Behaviour::Status(503)).await;
+    let program = Program::start(&format!(
+        "{}[[routes]]\npath = \"/\"\nupstream = \"u\"\nlimits = []\nretry = {{ base = \"1ms\" }}",
+        upstream.table("u", "breaker = { consecutive_failures = 2 }")
+    ));
+    let answer = get(program.gateway, "/").await;
+    assert_eq!((answer.status, &answer.body[..]), (StatusCode::SERVICE_UNAVAILABLE, &b"u"[..]));
+    assert_eq!(upstream.asked(), 2);
+    assert_eq!((total(&program, "failed").await, total(&program, "short_circuited").await), (1, 0));
 }

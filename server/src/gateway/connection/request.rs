@@ -26,6 +26,8 @@ pub struct RequestHead {
     pub target: String,
     pub id: HeaderValue,
     pub peer: std::rc::Rc<Peer>,
+    /// Whether the whole answer is wanted, whatever the client has already: it is for others, too.
+    pub is_unconditional: bool,
 }
 
 impl RequestHead {
@@ -40,7 +42,7 @@ impl RequestHead {
     /// Writes the head for a target: `base` comes before the path, `authority` is the host for a request
     /// that names none.
     pub fn write(&self, base: &str, authority: &HeaderValue, length: BodyLength, out: &mut Vec<u8>) {
-        let Self { parts, target, id, peer } = self;
+        let Self { parts, target, id, peer, is_unconditional } = self;
         for piece in [parts.method.as_str(), " ", base, target, " HTTP/1.1\r\n"] {
             out.extend_from_slice(piece.as_bytes());
         }
@@ -53,7 +55,8 @@ impl RequestHead {
         line(out, &header::HOST, asked.or_else(said).unwrap_or(authority.as_bytes()));
         let named = named_by_connection(headers);
         for (name, value) in headers {
-            if !is_ours(name) && !is_hop_by_hop(name) && !named.contains(name) {
+            let is_left_out = *is_unconditional && is_condition(name);
+            if !is_ours(name) && !is_left_out && !is_hop_by_hop(name) && !named.contains(name) {
                 line(out, name, value.as_bytes());
             }
         }
@@ -80,6 +83,15 @@ fn is_ours(name: &HeaderName) -> bool {
         || *name == header::HOST
         || *name == FORWARDED_FOR
         || *name == request_id::HEADER
+}
+
+/// Headers that ask for the answer only if it is another one (RFC 9110 §13.1).
+fn is_condition(name: &HeaderName) -> bool {
+    *name == header::IF_NONE_MATCH
+        || *name == header::IF_MODIFIED_SINCE
+        || *name == header::IF_MATCH
+        || *name == header::IF_UNMODIFIED_SINCE
+        || *name == header::IF_RANGE
 }
 
 fn line(out: &mut Vec<u8>, name: &HeaderName, value: &[u8]) {
@@ -273,6 +285,7 @@ mod tests {
             parts,
             id: HeaderValue::from_static("id-1"),
             peer: std::rc::Rc::new(Peer::new("10.0.0.9".parse().unwrap(), &[])),
+            is_unconditional: false,
         };
         let mut out = Vec::new();
         head.write("/base", &HeaderValue::from_static("up:9"), length, &mut out);
