@@ -1,9 +1,13 @@
 //! The control plane: dashboard, JSON API and live connection.
 
+mod act;
 mod api;
+mod blocked;
+mod breakers;
 mod error;
 mod files;
 mod lab;
+mod limits;
 mod origin;
 mod pages;
 mod request_id;
@@ -18,8 +22,9 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, OriginalUri};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::from_fn;
-use axum::routing::{any, get, patch, post};
+use axum::routing::{any, delete, get, patch, post};
 use rad_model::{Hello, Resume};
+use rad_resilience::SystemClock;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -42,6 +47,7 @@ pub use socket::SocketCounters;
 #[derive(Debug)]
 pub struct Console {
     pub plan: Arc<Plan>,
+    pub clock: SystemClock,
     pub journal: Arc<Journal>,
     pub report: Report,
     pub exporter: Arc<Exporter>,
@@ -89,7 +95,14 @@ fn router(console: Arc<Console>) -> Router {
         ("/monitoring/metrics", "GET, HEAD", get(api::prometheus)),
         ("/test-rate-limit", "GET, HEAD", get(api::test_rate_limit)),
         ("/fetch-kibana-data", "POST", post(api::fetch_kibana_data)),
-        ("/breakers", "GET, HEAD", get(api::breakers)),
+        ("/breakers", "GET, HEAD", get(breakers::all)),
+        ("/breakers/{name}", "GET, HEAD", get(breakers::one)),
+        ("/breakers/{name}/mode", "POST", post(breakers::change_mode)),
+        ("/breakers/{name}/reset", "POST", post(breakers::reset)),
+        ("/limits", "GET, HEAD", get(limits::all)),
+        ("/blocked", "GET, HEAD, POST", get(blocked::all).post(blocked::block)),
+        // The address may hold a slash: 2001:db8::/64.
+        ("/blocked/{*address}", "DELETE", delete(blocked::unblock)),
         ("/rollouts", "GET, HEAD", get(api::rollouts)),
         ("/rollouts/{name}", "GET, HEAD, POST", get(api::rollout).post(api::change_rollout)),
         ("/rollouts/{name}/rollback", "POST", post(api::roll_back)),

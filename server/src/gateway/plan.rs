@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use rad_model::{BreakerInfo, BreakerTick, Destination, EventKind, RolloutInfo, Topology};
 use rad_resilience::{Breaker, Limiter, Timestamp, Transition};
 
+use super::block::Blocks;
 use super::router::Router;
 use crate::config::{Action, KeySource, Settings, TargetSettings, UpstreamSettings};
 use crate::rollout::Rollout;
@@ -27,6 +28,7 @@ pub struct Plan {
     pub targets: Vec<Target>,
     pub rollouts: Vec<Rollout>,
     pub trusted_proxies: Vec<IpNet>,
+    pub blocks: Blocks,
     infos: Vec<RolloutInfo>,
 }
 
@@ -121,7 +123,8 @@ impl Plan {
         let router =
             settings.routes.iter().enumerate().map(|(at, route)| (route.path.as_str(), at)).collect();
         let trusted_proxies = settings.gateway.trusted_proxies.clone();
-        Ok(Self { routes, router, upstreams, targets, rollouts, trusted_proxies, infos })
+        let blocks = Blocks::new(settings.gateway.block, settings.gateway.max_keys);
+        Ok(Self { routes, router, upstreams, targets, rollouts, trusted_proxies, blocks, infos })
     }
 
     /// What people may know of the plan.
