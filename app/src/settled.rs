@@ -19,6 +19,8 @@ pub fn settle<V: RenderHtml + 'static>(view: V) -> Settled {
 
 /// A view that is drawn anew when what it reads changes. Behind one type, as signals are.
 pub fn changing(of: Box<dyn Fn() -> Settled + Send + Sync>) -> Settled {
+    // The box itself as a view is heavier in the bundle than a closure around it.
+    #[allow(clippy::redundant_closure)]
     settle(move || of())
 }
 
