@@ -12,8 +12,11 @@ pub fn tone(kind: &EventKind) -> &'static str {
         EventKind::BreakerOpened { .. } => "bad",
         EventKind::BreakerHalfOpen { .. }
         | EventKind::BreakerModeChanged { .. }
+        | EventKind::AddressBlocked { .. }
         | EventKind::LimitReached { .. } => "warn",
-        EventKind::BreakerClosed { .. } | EventKind::BreakerReset { .. } => "ok",
+        EventKind::BreakerClosed { .. }
+        | EventKind::BreakerReset { .. }
+        | EventKind::AddressUnblocked { .. } => "ok",
         EventKind::RolloutChanged { .. } => "move",
         EventKind::Started { .. }
         | EventKind::KnobsTurned { .. }
@@ -35,6 +38,8 @@ pub fn headline(kind: &EventKind) -> (String, String) {
         EventKind::RolloutChanged { rollout, from, to, .. } => {
             (rollout, format!("candidate {from} → {to} %"))
         }
+        EventKind::AddressBlocked { address, .. } => (address, "blocked".to_owned()),
+        EventKind::AddressUnblocked { address, .. } => (address, "unblocked".to_owned()),
         EventKind::LimitReached { route, key, .. } => (route, format!("limited {key}")),
         EventKind::KnobsTurned { upstream, .. } => (upstream, "knobs turned".to_owned()),
         EventKind::TrafficChanged { .. } => ("Sample traffic", "changed".to_owned()),
@@ -64,10 +69,19 @@ pub fn reason(kind: &EventKind) -> String {
         EventKind::BreakerClosed { successes, .. } => {
             format!("{successes} {} succeeded.", plural(*successes, "probe", "probes"))
         }
-        EventKind::BreakerReset { from, by, .. } => format!("It was {}. By {by}.", from.word()),
-        EventKind::BreakerModeChanged { from, by, .. } => format!("It was {}. By {by}.", from.word()),
-        EventKind::RolloutChanged { by, reason, .. } if reason.is_empty() => format!("By {by}."),
-        EventKind::RolloutChanged { by, reason, .. } => format!("By {by}: “{reason}”"),
+        EventKind::BreakerReset { from, by, reason, .. } => {
+            format!("It was {}. {}", from.word(), done_by(by, reason))
+        }
+        EventKind::BreakerModeChanged { from, by, reason, .. } => {
+            format!("It was {}. {}", from.word(), done_by(by, reason))
+        }
+        EventKind::AddressBlocked { for_ms, by, reason, .. } => {
+            let time =
+                for_ms.map_or("Until unblocked.".to_owned(), |ms| format!("For {}.", format::length(ms)));
+            format!("{time} {}", done_by(by, reason))
+        }
+        EventKind::AddressUnblocked { by, .. } => done_by(by, ""),
+        EventKind::RolloutChanged { by, reason, .. } => done_by(by, reason),
         EventKind::LimitReached { limit, .. } => format!("{} used up.", limit.in_words()),
         EventKind::KnobsTurned { knobs, .. } => format!(
             "{} % failures, {} ms.",
@@ -85,6 +99,10 @@ pub fn reason(kind: &EventKind) -> String {
 #[must_use]
 pub fn key(event: &Event) -> (u64, u64) {
     (event.at_ms, event.seq)
+}
+
+fn done_by(by: &str, reason: &str) -> String {
+    if reason.is_empty() { format!("By {by}.") } else { format!("By {by}: “{reason}”") }
 }
 
 fn opened_because(reason: &OpenReason) -> String {

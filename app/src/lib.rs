@@ -28,7 +28,7 @@ use board::Board;
 use components::{Banner, Bar, Rail, Shortcuts, provide_theme};
 use live::Live;
 use look::provide_look;
-use pages::{Lab, Missing, Overview};
+use pages::{BreakersPage, Lab, Missing, Overview};
 
 /// Puts the chosen theme on the page before anything is drawn, so that it never flashes in the other one.
 const THEME: &str = "try{var t=localStorage.getItem('rad-monitor.theme');\
@@ -100,6 +100,7 @@ fn Console() -> impl IntoView {
                     <Banner/>
                     <FlatRoutes fallback=Missing>
                         <Route path=path!("/") view=Overview/>
+                        <Route path=path!("/breakers/:name?") view=BreakersPage/>
                         <Route path=path!("/lab") view=Lab/>
                     </FlatRoutes>
                 </main>

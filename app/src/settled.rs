@@ -17,6 +17,13 @@ pub fn settle<V: RenderHtml + 'static>(view: V) -> Settled {
     Settled(Box::new(view))
 }
 
+/// A view that is drawn anew when what it reads changes. Behind one type, as signals are.
+pub fn changing(of: Box<dyn Fn() -> Settled + Send + Sync>) -> Settled {
+    // The box itself as a view is heavier in the bundle than a closure around it.
+    #[allow(clippy::redundant_closure)]
+    settle(move || of())
+}
+
 /// A view that waits for nothing, owns what it shows, and takes no further attributes.
 #[allow(missing_debug_implementations)] // a view has nothing to print
 pub struct Settled(Box<dyn Drawn>);

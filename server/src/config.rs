@@ -4,6 +4,7 @@
 //! kind ([`read`]) after profile and environment have been laid over it ([`overlay`]); [`check`] turns them into a [`Settings`] that the rest of the program can rely on. None
 //! of them stops at the first error: everything that is wrong is said at once.
 
+mod block;
 mod check;
 mod file;
 mod overlay;
@@ -19,7 +20,7 @@ use ipnet::IpNet;
 use rad_model::{Quota, Share};
 use rad_resilience::cache::Freshness;
 use rad_resilience::retry::RetryBudgetSettings;
-use rad_resilience::{BreakerPolicy, Bulkhead, CacheSettings, Policy, RetryPolicy};
+use rad_resilience::{BlockPolicy, BreakerPolicy, Bulkhead, CacheSettings, Policy, RetryPolicy};
 
 pub use file::LogFormat;
 pub use overlay::{Overlay, Profile};
@@ -51,6 +52,8 @@ pub struct GatewaySettings {
     pub trusted_proxies: Vec<IpNet>,
     /// How many keys each route's limits remember.
     pub max_keys: usize,
+    /// When a client is blocked for its rejections; only by hand if absent.
+    pub block: Option<BlockPolicy>,
 }
 
 #[derive(Clone, Debug)]

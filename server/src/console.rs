@@ -1,10 +1,14 @@
 //! The control plane: dashboard, JSON API and live connection.
 
+mod act;
 mod api;
+mod blocked;
+mod breakers;
 mod cache;
 mod error;
 mod files;
 mod lab;
+mod limits;
 mod origin;
 mod pages;
 mod request_id;
@@ -19,7 +23,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, OriginalUri};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::from_fn;
-use axum::routing::{any, get, patch, post};
+use axum::routing::{any, delete, get, patch, post};
 use rad_model::{Hello, Resume};
 use rad_resilience::{Clock, SystemClock};
 use tokio::net::TcpListener;
@@ -101,7 +105,14 @@ fn router(console: Arc<Console>) -> Router {
         ("/cache/invalidate", "POST", post(cache::invalidate)),
         ("/refresh", "POST", post(cache::refresh)),
         ("/queues", "GET, HEAD", get(cache::queues)),
-        ("/breakers", "GET, HEAD", get(api::breakers)),
+        ("/breakers", "GET, HEAD", get(breakers::all)),
+        ("/breakers/{name}", "GET, HEAD", get(breakers::one)),
+        ("/breakers/{name}/mode", "POST", post(breakers::change_mode)),
+        ("/breakers/{name}/reset", "POST", post(breakers::reset)),
+        ("/limits", "GET, HEAD", get(limits::all)),
+        ("/blocked", "GET, HEAD, POST", get(blocked::all).post(blocked::block)),
+        // The address may hold a slash: 2001:db8::/64.
+        ("/blocked/{*address}", "DELETE", delete(blocked::unblock)),
         ("/rollouts", "GET, HEAD", get(api::rollouts)),
         ("/rollouts/{name}", "GET, HEAD, POST", get(api::rollout).post(api::change_rollout)),
         ("/rollouts/{name}/rollback", "POST", post(api::roll_back)),

@@ -1,12 +1,13 @@
 //! The data plane: what happens to a request, in order.
 //!
 //! ```text
-//! accept → match → limit → rollout → breaker → forward
+//! accept → match → block → limit → rollout → breaker → forward
 //! ```
 //! Each step is a file; [`pipeline::handle`] is the order. One single-threaded runtime per core runs all
 //! steps of a request, so that nothing on its way is locked or moved between cores.
 
 pub mod answer;
+pub mod block;
 mod body;
 mod breaker;
 mod cached;
@@ -26,5 +27,6 @@ mod ticket;
 mod worker;
 
 pub use call::{CallError, Caller};
-pub use plan::{Plan, PlanError};
+pub use client::identity;
+pub use plan::{Plan, PlanError, Route, Target};
 pub use worker::{Gateway, Parts};

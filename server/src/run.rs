@@ -3,11 +3,11 @@
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::http::{HeaderMap, StatusCode, header};
 use rad_model::{Bye, EventKind};
-use rad_resilience::SystemClock;
+use rad_resilience::{Clock, SystemClock};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -27,6 +27,8 @@ use crate::telemetry::unix_ms;
 
 /// Browsers come back within this window after a restart, so that they do not all come at once.
 const RECONNECT_MS: (u32, u32) = (500, 3_000);
+/// How often blocks are kept that came about or ended by themselves.
+const KEEP_BLOCKS_EVERY: Duration = Duration::from_secs(10);
 /// How long the console's connections may take to close.
 const CONSOLE_LEAVES_WITHIN: Duration = Duration::from_secs(3);
 
@@ -70,6 +72,7 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
             .map_err(|source| RunError::Plan { path: settings.storage.display().to_string(), source })?,
     );
     let clock = SystemClock::new();
+    plan.blocks.list.restore(storage.blocks().map_err(storage_error)?, clock.now(), SystemTime::now());
     let epoch = format!("{:x}-{:08x}", unix_ms(), RandomState::new().hash_one(0_u8) >> 32);
     let topology = plan.topology(settings.sample.is_some());
     let journal = Arc::new(Journal::new(epoch, topology, log.clone()));
@@ -113,6 +116,8 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
     tokio::spawn(Sampler::new(Arc::clone(&plan), Arc::clone(&registry), Arc::clone(&journal), clock).run());
     let site = Site::locate();
     let is_complete = site.is_complete();
+    let keeper = (Arc::clone(&plan), Arc::clone(&storage));
+    tokio::spawn(keep_blocks(keeper.clone(), clock));
     let console = Arc::new(Console {
         report: Report::new(Arc::clone(&plan), registry, Arc::clone(&journal), clock),
         plan,
@@ -140,7 +145,29 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
     let _ = stop.send(true);
     let _ = tokio::task::spawn_blocking(|| gateway.shut_down()).await;
     let _ = tokio::time::timeout(CONSOLE_LEAVES_WITHIN, console).await;
+    let _ = tokio::task::spawn_blocking(move || save_blocks(&keeper, clock)).await;
     Ok(())
+}
+
+/// What people change is kept at once; what happens by itself now and then, and at the end.
+async fn keep_blocks(keeper: (Arc<Plan>, Arc<Storage>), clock: SystemClock) {
+    let mut interval = tokio::time::interval(KEEP_BLOCKS_EVERY);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut kept = keeper.0.blocks.list.len();
+    loop {
+        interval.tick().await;
+        let now = keeper.0.blocks.list.len();
+        if now != kept {
+            let keeper = keeper.clone();
+            let _ = tokio::task::spawn_blocking(move || save_blocks(&keeper, clock)).await;
+            kept = now;
+        }
+    }
+}
+
+/// A disk that fails here has failed louder elsewhere, and costs no more than the blocks of some seconds.
+fn save_blocks((plan, storage): &(Arc<Plan>, Arc<Storage>), clock: SystemClock) {
+    let _ = storage.save_blocks(&plan.blocks.list.save(clock.now(), SystemTime::now()));
 }
 
 async fn listen(what: &'static str, address: SocketAddr) -> Result<TcpListener, RunError> {

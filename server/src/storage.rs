@@ -2,22 +2,32 @@
 //!
 //! Write-ahead log and `synchronous=FULL`: when a change is acknowledged it is on the disk.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rad_model::Share;
+use rad_resilience::block::{SavedBlock, SavedBlocks};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::rollout::Seed;
 
 /// Migrations, in order; `user_version` counts those that have been applied. Never change one that has
 /// been released: add another.
-const MIGRATIONS: &[&str] = &["CREATE TABLE rollout (
+const MIGRATIONS: &[&str] = &[
+    "CREATE TABLE rollout (
         name TEXT PRIMARY KEY,
         seed INTEGER NOT NULL,
         configured_basis_points INTEGER NOT NULL,
         basis_points INTEGER NOT NULL
-    ) STRICT"];
+    ) STRICT",
+    "CREATE TABLE block (
+        address TEXT PRIMARY KEY,
+        until_unix_ms INTEGER,
+        reason TEXT,
+        repetition INTEGER NOT NULL
+    ) STRICT",
+];
 
 /// Why something could not be stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +120,45 @@ impl Storage {
         if updated == 0 { Err(rusqlite::Error::QueryReturnedNoRows.into()) } else { Ok(()) }
     }
 
+    /// The blocked clients as they were last kept.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn blocks(&self) -> Result<SavedBlocks<IpAddr>, StorageError> {
+        let connection = self.lock();
+        let mut rows = connection.prepare("SELECT address, until_unix_ms, reason, repetition FROM block")?;
+        let known = rows.query_map([], |row| {
+            let address: String = row.get(0)?;
+            let until: Option<i64> = row.get(1)?;
+            let (reason, repetition) = (row.get(2)?, row.get(3)?);
+            let until_unix_ms = until.map(|until| u64::try_from(until).unwrap_or(0));
+            // Only this program writes here; what is no address is nobody.
+            let key = address.parse::<IpAddr>().ok();
+            Ok(key.map(|key| SavedBlock { key, until_unix_ms, reason, repetition }))
+        })?;
+        let keys = known.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+        Ok(SavedBlocks { keys })
+    }
+
+    /// Keeps the blocked clients, in the place of those that were kept.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn save_blocks(&self, blocks: &SavedBlocks<IpAddr>) -> Result<(), StorageError> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        transaction.execute("DELETE FROM block", [])?;
+        {
+            let mut insert = transaction.prepare("INSERT INTO block VALUES (?1, ?2, ?3, ?4)")?;
+            for SavedBlock { key, until_unix_ms, reason, repetition } in &blocks.keys {
+                let until = until_unix_ms.map(|until| i64::try_from(until).unwrap_or(i64::MAX));
+                insert.execute(params![key.to_string(), until, reason, repetition])?;
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -134,6 +183,23 @@ mod tests {
         drop(first);
         let again = Storage::open(&path).unwrap().rollout("search", share(10.0)).unwrap();
         assert_eq!(again, StoredRollout { seed: stored.seed, share: share(25.0) });
+    }
+
+    #[test]
+    fn the_blocked_clients_are_those_that_were_kept_last() {
+        let storage = Storage::open(Path::new(":memory:")).unwrap();
+        let block = |key: &str, until_unix_ms, reason: Option<&str>| SavedBlock {
+            key: key.parse::<IpAddr>().unwrap(),
+            until_unix_ms,
+            reason: reason.map(str::to_owned),
+            repetition: 2,
+        };
+        let one = SavedBlocks { keys: vec![block("203.0.113.7", None, Some("scraper"))] };
+        storage.save_blocks(&one).unwrap();
+        assert_eq!(storage.blocks().unwrap(), one);
+        let others = SavedBlocks { keys: vec![block("2001:db8::", Some(u64::MAX >> 1), None)] };
+        storage.save_blocks(&others).unwrap();
+        assert_eq!(storage.blocks().unwrap(), others);
     }
 
     #[test]

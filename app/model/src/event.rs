@@ -32,9 +32,22 @@ pub enum EventKind {
     /// A breaker closed.
     BreakerClosed { breaker: String, successes: u32 },
     /// Somebody set a breaker back to closed.
-    BreakerReset { breaker: String, from: BreakerState, by: String },
+    BreakerReset {
+        breaker: String,
+        from: BreakerState,
+        by: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
     /// Somebody took a breaker's decisions over, or gave them back.
-    BreakerModeChanged { breaker: String, from: BreakerMode, to: BreakerMode, by: String },
+    BreakerModeChanged {
+        breaker: String,
+        from: BreakerMode,
+        to: BreakerMode,
+        by: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
     /// The share of a rollout was changed.
     RolloutChanged {
         rollout: String,
@@ -45,6 +58,19 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         reason: String,
     },
+    /// An address is not served: after too many rejections, or because somebody says so.
+    AddressBlocked {
+        address: String,
+        /// For good if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        for_ms: Option<u64>,
+        /// Who did it: `limits`, `console`, `api`.
+        by: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
+    /// Somebody took the block off an address.
+    AddressUnblocked { address: String, by: String },
     /// A key ran into a limit; told once a minute for each route and key.
     LimitReached { route: String, key: String, limit: Quota },
     /// The knobs of a sample upstream were turned.
@@ -117,6 +143,27 @@ mod tests {
             EventKind::BreakerClosed { breaker: name(), successes: 2 },
             changed(""),
             changed("first"),
+            EventKind::BreakerReset {
+                breaker: name(),
+                from: BreakerState::Open,
+                by: name(),
+                reason: String::new(),
+            },
+            EventKind::BreakerModeChanged {
+                breaker: name(),
+                from: BreakerMode::Automatic,
+                to: BreakerMode::ForcedOpen,
+                by: name(),
+                reason: name(),
+            },
+            EventKind::AddressBlocked {
+                address: name(),
+                for_ms: Some(60_000),
+                by: name(),
+                reason: String::new(),
+            },
+            EventKind::AddressBlocked { address: name(), for_ms: None, by: name(), reason: name() },
+            EventKind::AddressUnblocked { address: name(), by: name() },
             EventKind::LimitReached { route: name(), key: name(), limit: "5/10s".parse().unwrap() },
             EventKind::KnobsTurned { upstream: name(), knobs },
             EventKind::TrafficChanged { requests_per_second: 3 },

@@ -1,6 +1,8 @@
 //! A chart on the page. Paths are stretched to the width that there is; labels, marks and the cursor are
 //! text and boxes over them, placed in percent: nothing has to be measured, neither by the server.
 
+use std::sync::Arc;
+
 use leptos::prelude::*;
 
 use super::drawing::{Drawing, Label, Spec};
@@ -9,7 +11,7 @@ use super::past::Past;
 use super::path::{Trace, WIDTH};
 use super::pointer;
 use super::scale::Span;
-use crate::components::Card;
+use crate::components::{Card, Rows};
 use crate::format;
 use crate::live::{Live, use_live};
 use crate::look::{Look, use_look};
@@ -84,15 +86,15 @@ pub fn Legend(model: Model) -> impl IntoView {
     });
     let entry = move |at: usize| {
         let series = &model.spec.series[at];
-        view! {
+        settle(view! {
             <span>
                 <i class=format!("key {}", series.tone)></i>
                 {series.label}
                 <b>{text(move || values.with(|values| values.get(at).cloned().unwrap_or_default()))}</b>
             </span>
-        }
+        })
     };
-    view! { <div class="legend">{(0..model.spec.series.len()).map(entry).collect_view()}</div> }
+    view! { <div class="legend">{(0..model.spec.series.len()).map(entry).collect::<Vec<_>>()}</div> }
 }
 
 /// The picture itself.
@@ -105,6 +107,14 @@ pub fn Plot(model: Model) -> impl IntoView {
     let grid = text(move || drawing.with(|drawing| grid_path(&drawing.left, spec.height)));
     let times = text(move || time_labels(span.get(), look.range.get(), live.zone()));
     let marks = Memo::new(move |_| live.events(|events| marks::marks(events, span.get())));
+    let each_mark = move || {
+        let name = |(at, mark): (usize, &Mark)| (format!("{} {}", mark.at_ms, mark.seq), at);
+        marks.with(|marks| marks.iter().enumerate().map(name).collect())
+    };
+    let mark = move |at: usize| {
+        let mark = marks.with_untracked(|marks| marks.get(at).cloned());
+        mark.map_or_else(|| settle(()), |mark| settle(moment(mark, span)))
+    };
     let empty = text(move || drawing.with(|drawing| drawing.empty.unwrap_or_default().to_owned()));
     let spoken = RwSignal::new(String::new());
     let layer = move |at: usize| {
@@ -112,12 +122,12 @@ pub fn Plot(model: Model) -> impl IntoView {
         let area = text(move || {
             drawing.with(|drawing| drawing.layers.get(at).map(|layer| layer.area.clone()).unwrap_or_default())
         });
-        view! {
+        settle(view! {
             <path class=format!("area {tone}") d=area></path>
             <Lines tone trace=Signal::derive(move || {
                 drawing.with(|drawing| drawing.layers.get(at).map(|layer| layer.trace.clone()).unwrap_or_default())
             })/>
-        }
+        })
     };
     let no_cursor = flag(move || look.cursor.get().is_none());
     let cursor_left =
@@ -170,12 +180,10 @@ pub fn Plot(model: Model) -> impl IntoView {
                     data-last-ms=text(move || span.get().right_ms.to_string())
                 >
                     <path class="grid" d=grid></path>
-                    {(0..spec.series.len()).map(layer).collect_view()}
+                    {(0..spec.series.len()).map(layer).collect::<Vec<_>>()}
                 </svg>
                 <p class="empty">{empty}</p>
-                <For each=move || marks.get() key=|mark| (mark.at_ms, mark.seq) let(mark)>
-                    {moment(mark, span)}
-                </For>
+                <Rows each=Arc::new(each_mark) row=Arc::new(mark)/>
                 <div class="cursor" hidden=no_cursor style:left=cursor_left>
                     <span>{cursor_time}</span>
                 </div>

@@ -30,7 +30,7 @@ pub fn Card(
         <section class=format!("card {class}") id=id aria-labelledby=labelled>
             <header>
                 <h2 id=heading title=hint>{title}</h2>
-                {note.map(|note| view! { <span class="muted">{note}</span> })}
+                {note.map(|note| settle(view! { <span class="muted">{note}</span> }))}
                 <span class="grow"></span>
                 {aside}
             </header>

@@ -20,7 +20,7 @@ pub fn Choices(
     press: Callback<usize>,
 ) -> impl IntoView {
     let choice = |(at, (name, says)): (usize, (String, String))| {
-        view! {
+        settle(view! {
             <button
                 data-testid=name
                 aria-pressed=aria(move || in_force.get() == Some(at))
@@ -29,11 +29,11 @@ pub fn Choices(
             >
                 {says}
             </button>
-        }
+        })
     };
     settle(view! {
         <div class="segments fill" role="group" aria-label=label>
-            {each.into_iter().enumerate().map(choice).collect_view()}
+            {each.into_iter().enumerate().map(choice).collect::<Vec<_>>()}
         </div>
     })
 }

@@ -11,6 +11,7 @@ use crate::settled::settle;
 use crate::signals::{flag, text};
 
 const OVERVIEW: &str = "M2 9h3l2-5 3 9 2-4h2";
+const BREAKERS: &str = "M1 11h4M11 11h4M5 11l6-6M5 11v.01M11 11v.01";
 const LAB: &str = "M6 2v4l-4 7h12l-4-7V2M5 2h6";
 
 /// Lists the pages that there are; the Lab only where the sample upstreams run.
@@ -23,7 +24,8 @@ pub fn Rail() -> impl IntoView {
             range if range == Range::default() => to.to_owned(),
             range => format!("{to}?range={}", range.query()),
         });
-        let current = text(move || if path.get() == to { "page" } else { "false" }.to_owned());
+        let current =
+            text(move || if path.with(|path| leads(to, path)) { "page" } else { "false" }.to_owned());
         view! {
             <a href=href title=name aria-current=current hidden=hidden>
                 <Icon path=icon/>
@@ -42,7 +44,13 @@ pub fn Rail() -> impl IntoView {
                 <b>"RAD Monitor"</b>
             </div>
             {link("/", OVERVIEW, "Overview", false.into())}
+            {link("/breakers", BREAKERS, "Breakers", false.into())}
             {link("/lab", LAB, "Lab", no_lab)}
         </nav>
     })
+}
+
+/// Whether a page is one of those below a link.
+fn leads(to: &str, path: &str) -> bool {
+    to.split('/').nth(1) == path.split('/').nth(1)
 }

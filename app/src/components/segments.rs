@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::look::use_look;
 use crate::range::Range;
+use crate::settled::settle;
 use crate::signals::aria;
 
 /// How much of the past is shown.
@@ -11,7 +12,7 @@ use crate::signals::aria;
 pub fn RangeSegments() -> impl IntoView {
     let look = use_look();
     let link = move |range: Range| {
-        view! {
+        settle(view! {
             <a
                 href=format!("?range={}", range.query())
                 data-noscroll
@@ -20,11 +21,11 @@ pub fn RangeSegments() -> impl IntoView {
             >
                 {range.label()}
             </a>
-        }
+        })
     };
     view! {
         <div class="segments" role="group" aria-label="Time range">
-            {Range::ALL.map(link).collect_view()}
+            {Range::ALL.map(link).into_iter().collect::<Vec<_>>()}
         </div>
     }
 }

@@ -6,6 +6,7 @@ use crate::chart::past::Past;
 use crate::chart::strip::{self, LAYERS, Layer};
 use crate::live::use_live;
 use crate::look::use_look;
+use crate::settled::settle;
 use crate::signals::text;
 
 /// The strip of the breaker at a position of the topology.
@@ -22,11 +23,13 @@ pub fn Strip(breaker: usize) -> impl IntoView {
     let label =
         text(move || format!("{}: {}", look.range.get().words(), cells.with(|cells| strip::summary(cells))));
     let path = move |layer: Layer| {
-        view! { <path class=layer.class d=text(move || cells.with(|cells| strip::path(cells, layer)))></path> }
+        settle(
+            view! { <path class=layer.class d=text(move || cells.with(|cells| strip::path(cells, layer)))></path> },
+        )
     };
     view! {
         <svg class="strip" viewBox="0 0 598 20" preserveAspectRatio="none" role="img" aria-label=label>
-            {LAYERS.map(path).collect_view()}
+            {LAYERS.map(path).into_iter().collect::<Vec<_>>()}
         </svg>
     }
 }

@@ -9,16 +9,22 @@ pub const UNANSWERED: &str = "The server did not answer.";
 
 /// Reads a resource; the error is a sentence for people.
 pub async fn get<T: DeserializeOwned>(url: &str) -> Result<T, String> {
-    call("GET", url, None).await
+    understood(&ask("GET", url, None).await?)
 }
 
 /// Sends JSON and reads the answer; the error is a sentence for people.
 pub async fn send<T: DeserializeOwned>(method: &str, url: &str, body: String) -> Result<T, String> {
-    call(method, url, Some(body)).await
+    understood(&ask(method, url, Some(body)).await?)
 }
 
+/// Reads an answer; the error is a sentence for people.
+pub fn understood<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|error| format!("The answer was not understood: {error}."))
+}
+
+/// The text of an answer that says yes. Apart from what reads it, which is there once for each type.
 #[cfg(feature = "hydrate")]
-async fn call<T: DeserializeOwned>(method: &str, url: &str, body: Option<String>) -> Result<T, String> {
+pub async fn ask(method: &str, url: &str, body: Option<String>) -> Result<String, String> {
     #[derive(serde::Deserialize)]
     struct Problem {
         detail: String,
@@ -26,8 +32,7 @@ async fn call<T: DeserializeOwned>(method: &str, url: &str, body: Option<String>
 
     let (status, text) = fetch(method, url, body).await.map_err(|_| UNANSWERED)?;
     if (200..300).contains(&status) {
-        return serde_json::from_str(&text)
-            .map_err(|error| format!("The answer was not understood: {error}."));
+        return Ok(text);
     }
     let problem = serde_json::from_str::<Problem>(&text).map(|problem| problem.detail);
     Err(problem.unwrap_or_else(|_| format!("The server answered {status}.")))
@@ -57,6 +62,6 @@ async fn fetch(method: &str, url: &str, body: Option<String>) -> Result<(u16, St
 
 /// The server draws pages; it asks nobody.
 #[cfg(not(feature = "hydrate"))]
-async fn call<T: DeserializeOwned>(_method: &str, url: &str, _body: Option<String>) -> Result<T, String> {
+pub async fn ask(_method: &str, url: &str, _body: Option<String>) -> Result<String, String> {
     Err(format!("{url} is asked by browsers only."))
 }

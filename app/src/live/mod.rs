@@ -10,6 +10,9 @@ pub mod machine;
 mod socket;
 pub mod words;
 
+use std::rc::Rc;
+use std::time::Duration;
+
 use leptos::prelude::*;
 use rad_model::{Event, RolloutTick, Share, Topology};
 
@@ -161,6 +164,26 @@ impl Live {
             self.rollouts.set(rollouts);
         }
     }
+}
+
+/// How often what is in no frame is asked for.
+const ASK_EVERY: Duration = Duration::from_secs(2);
+
+/// Asks at once, and again and again while the page is there and seen.
+pub fn poll(ask: impl Fn() + 'static) {
+    let ask: Rc<dyn Fn()> = Rc::new(ask);
+    Effect::new(move |_| {
+        ask();
+        let again = Rc::clone(&ask);
+        let seen = move || {
+            if !document().hidden() {
+                again();
+            }
+        };
+        if let Ok(timer) = set_interval_with_handle(seen, ASK_EVERY) {
+            on_cleanup(move || timer.clear());
+        }
+    });
 }
 
 /// The page's state; every page has one.

@@ -3,23 +3,18 @@
 mod side;
 mod traffic;
 
-use std::time::Duration;
-
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use rad_model::LabState;
 
-use super::overview::Breakers;
 use crate::chart::Chart;
 use crate::chart::traffic::TRAFFIC;
-use crate::components::Card;
-use crate::live::{Live, http, use_live};
-use crate::settled::settle;
+use crate::components::{Breakers, Card};
+use crate::live::{Live, http, poll, use_live};
+use crate::settled::{changing, settle};
 use crate::signals::{flag, text};
 use side::{Side, SideKnobs};
 use traffic::TrafficKnob;
-
-const ASK_EVERY: Duration = Duration::from_secs(2);
 
 /// What the Lab knows: the knobs as the server has them, and the last error.
 #[derive(Clone, Copy, Debug)]
@@ -59,19 +54,18 @@ impl Bench {
 pub fn Lab() -> impl IntoView {
     let live = use_live();
     let here = Memo::new(move |_| live.topology.with(|topology| topology.lab));
-    move || if here.get() { settle(view! { <Knobs/> }) } else { settle(view! { <Absent/> }) }
+    changing(Box::new(
+        move || {
+            if here.get() { settle(view! { <Knobs/> }) } else { settle(view! { <Absent/> }) }
+        },
+    ))
 }
 
 #[component]
 fn Knobs() -> impl IntoView {
     let initial = use_context::<Option<LabState>>().flatten();
     let bench = Bench { live: use_live(), state: RwSignal::new(initial), error: RwSignal::new(None) };
-    Effect::new(move |_| {
-        bench.ask();
-        if let Ok(timer) = set_interval_with_handle(move || bench.ask(), ASK_EVERY) {
-            on_cleanup(move || timer.clear());
-        }
-    });
+    poll(move || bench.ask());
     view! {
         <p class="lead">
             "Break the candidate and watch its breaker open: five failures in a row are enough. "

@@ -1,9 +1,11 @@
 //! The pages.
 
+mod breakers;
 mod lab;
 mod missing;
 mod overview;
 
+pub use breakers::BreakersPage;
 pub use lab::Lab;
 pub use missing::Missing;
 pub use overview::Overview;
@@ -11,9 +13,11 @@ pub use overview::Overview;
 /// The heading of the page at a path.
 #[must_use]
 pub fn title(path: &str) -> &'static str {
-    match path.trim_end_matches('/') {
+    // What follows the first part names something on the page.
+    match path.split('/').nth(1).unwrap_or_default() {
         "" => "Overview",
-        "/lab" => "Lab",
+        "breakers" => "Breakers",
+        "lab" => "Lab",
         _ => "Not found",
     }
 }

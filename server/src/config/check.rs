@@ -84,6 +84,7 @@ pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
             workers,
             trusted_proxies: gateway.trusted_proxies,
             max_keys: gateway.max_keys as usize,
+            block: gateway.block.map(|block| block.check(problems)),
         },
         prometheus: telemetry.prometheus,
         log: telemetry.log,

@@ -15,6 +15,7 @@ mod route;
 use route::cache_bounds;
 pub use route::{Adaptive, Fallback, Queue, Retry, RouteCache};
 
+use super::block::Block;
 use super::read::{Kind, Problems, Table, Wrong, address, duration, number, parsed, text, whole};
 use super::tree::{Entries, Value};
 
@@ -80,6 +81,7 @@ pub struct Gateway {
     pub workers: u32,
     pub trusted_proxies: Vec<IpNet>,
     pub max_keys: u32,
+    pub block: Option<Block>,
 }
 
 impl Default for Gateway {
@@ -89,6 +91,7 @@ impl Default for Gateway {
             workers: 0,
             trusted_proxies: Vec::new(),
             max_keys: 100_000,
+            block: None,
         }
     }
 }
@@ -103,6 +106,7 @@ impl Gateway {
             workers: table.value("workers", &workers).unwrap_or(default.workers),
             trusted_proxies: table.list("trusted_proxies", &network()).unwrap_or_default(),
             max_keys: table.value("max_keys", &keys).unwrap_or(default.max_keys),
+            block: table.table("block", Block::read),
         }
     }
 }

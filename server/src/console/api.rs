@@ -8,21 +8,20 @@ use axum::body::Bytes;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
 use axum::response::IntoResponse;
-use rad_model::metrics::{BreakerMetrics, Metrics, RolloutMetrics};
+use rad_model::metrics::{Metrics, RolloutMetrics};
 use rad_model::{EventKind, Share};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Console;
+use super::act::{self, Why};
 use super::error::{ApiError, parse};
 use super::socket::Resumption;
 use super::take::{Asked, Body, Name};
 use crate::gateway::CallError;
 use crate::rollout::{Changed, Rollout};
 
-type Shared = State<Arc<Console>>;
-/// A reason longer than this is cut off: it is shown in a feed.
-const MAX_REASON: usize = 200;
+pub(super) type Shared = State<Arc<Console>>;
 
 /// 200 once the gateway takes traffic, 503 as soon as the program begins to leave.
 pub async fn health(State(console): Shared) -> (StatusCode, Json<Value>) {
@@ -62,10 +61,6 @@ pub async fn prometheus(State(console): Shared, headers: HeaderMap) -> Result<im
     Ok(([(header::CONTENT_TYPE, kind)], text))
 }
 
-pub async fn breakers(State(console): Shared) -> Json<Vec<BreakerMetrics>> {
-    Json(console.report.metrics(console.sockets.metrics(&console.journal)).breakers)
-}
-
 pub async fn rollouts(State(console): Shared) -> Json<Vec<RolloutMetrics>> {
     Json(console.report.metrics(console.sockets.metrics(&console.journal)).rollouts)
 }
@@ -79,13 +74,6 @@ pub async fn rollout(State(console): Shared, Name(name): Name) -> Result<Json<Va
 #[serde(deny_unknown_fields)]
 pub struct Change {
     percent: Share,
-    #[serde(default)]
-    reason: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RollBack {
     #[serde(default)]
     reason: String,
 }
@@ -106,7 +94,7 @@ pub async fn roll_back(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
-    let RollBack { reason } = if body.is_empty() { RollBack::default() } else { parse(&body)? };
+    let Why { reason } = Why::read(&body)?;
     set_share(&console, &name, Share::NONE, &reason, &headers).await
 }
 
@@ -134,13 +122,12 @@ async fn set_share(
         return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the share could not be changed"));
     };
     if from != to {
-        let by = if headers.contains_key(header::ORIGIN) { "console" } else { "api" };
         console.journal.event(EventKind::RolloutChanged {
             rollout: name.to_owned(),
             from,
             to,
-            by: by.to_owned(),
-            reason: reason.chars().take(MAX_REASON).collect(),
+            by: act::by(headers),
+            reason: act::short(reason),
         });
     }
     stored.map_err(|_| {

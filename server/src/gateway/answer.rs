@@ -47,6 +47,14 @@ pub fn limited(quota: Quota) -> Response<ResponseBody> {
     json(StatusCode::TOO_MANY_REQUESTS, body)
 }
 
+/// A client that would not stop, or that somebody has blocked.
+pub fn blocked(retry_after_s: u64) -> Response<ResponseBody> {
+    let body = br#"{"error": "Blocked after too many rejections", "detail": "Too many requests"}"#;
+    let mut response = json(StatusCode::TOO_MANY_REQUESTS, Bytes::from_static(body));
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_s));
+    response
+}
+
 /// The breakers of all targets are open.
 pub fn short_circuited(retry_after_s: u64) -> Response<ResponseBody> {
     let body = br#"{"detail": "Service temporarily unavailable due to circuit breaker", "status_code": 503}"#;

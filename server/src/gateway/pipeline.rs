@@ -16,12 +16,12 @@ use super::headers::{Refusal, refusal};
 use super::plan::Fallback;
 use super::ticket::{Access, Ending, Ticket, Trace};
 use super::worker::Worker;
-use super::{answer, cached, limit, path, request_id};
+use super::{answer, block, cached, limit, path, request_id};
 use crate::config::Action;
 use crate::rollout::{PIN_COOKIE, PIN_LEGACY, Side};
 use crate::telemetry::log::{Level, Line, Value};
 
-/// Answers a request: match → limit → rollout → breaker → forward.
+/// Answers a request: match → block → limit → rollout → breaker → forward.
 pub async fn handle(
     worker: Rc<Worker>,
     peer: Rc<Peer>,
@@ -44,10 +44,15 @@ pub async fn handle(
         Ok((route, prefix)) => {
             let started = worker.now();
             let client = peer.client(&parts.headers, &worker.plan.trusted_proxies);
-            let decision = limit(&worker, route, client, &parts, &id, started);
-            let mut response = match decision {
-                Some(decision) if !decision.allowed => answer::limited(decision.quota),
-                _ => {
+            let blocked = block::refuse(&worker, route, client, started);
+            let decision = match blocked {
+                Some(_) => None,
+                None => limit(&worker, route, client, &parts, &id, started),
+            };
+            let mut response = match (blocked, decision) {
+                (Some(refusal), _) => refusal,
+                (None, Some(decision)) if !decision.allowed => answer::limited(decision.quota),
+                (None, _) => {
                     let access = access(&worker, &parts, &id, client);
                     let ticket = Ticket::open(Rc::clone(&worker), route, started, access);
                     let rewrite = worker.plan.routes[route].rewrite.as_deref();
@@ -243,6 +248,7 @@ fn limit(
     if !decision.allowed {
         counters.limited.add();
         worker.limit_reached(at, &key, decision.quota);
+        block::rejected(worker, client, now);
         if !worker.is_silent() {
             let fields = [
                 ("request_id", Value::Text(id.to_str().unwrap_or(""))),

@@ -13,6 +13,7 @@ use rad_resilience::{
     Breaker, Bulkhead, CachePolicy, Limiter, Priority, RetryBudget, RetryPolicy, Timestamp, Transition,
 };
 
+use super::block::Blocks;
 use super::cached::AnswerCache;
 use super::router::Router;
 use crate::config::{
@@ -49,6 +50,7 @@ pub struct Plan {
     pub max_cache_bytes: u64,
     /// The longest answer that is kept, bytes.
     pub max_cached_bytes: usize,
+    pub blocks: Blocks,
     infos: Vec<RolloutInfo>,
 }
 
@@ -252,6 +254,7 @@ impl Plan {
         let router =
             settings.routes.iter().enumerate().map(|(at, route)| (route.path.as_str(), at)).collect();
         let trusted_proxies = settings.gateway.trusted_proxies.clone();
+        let blocks = Blocks::new(settings.gateway.block, settings.gateway.max_keys);
         let max_cached_bytes = settings.cache.max_entry_bytes as usize;
         Ok(Self {
             routes,
@@ -263,6 +266,7 @@ impl Plan {
             cache,
             max_cache_bytes: settings.cache.max_bytes,
             max_cached_bytes,
+            blocks,
             infos,
         })
     }

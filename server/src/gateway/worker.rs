@@ -190,6 +190,11 @@ impl Worker {
         }
     }
 
+    /// Tells of something that happened now.
+    pub fn tell(&self, kind: EventKind) {
+        self.journal.event(kind);
+    }
+
     /// Tells that a key ran into a limit; once a minute each, and of no more than so many keys, because a
     /// flood must not drown what else happens.
     pub fn limit_reached(&self, route: usize, key: &Key, limit: Quota) {

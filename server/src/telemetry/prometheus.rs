@@ -171,6 +171,53 @@ impl Collector for Counters {
             let state = self.plan.breaker_tick(at, moment).state;
             family(&mut states, &labels, ConstGauge::new(state as i64))?;
         }
+        let mut modes = encoder.encode_descriptor(
+            "breaker_mode",
+            "0 automatic, 1 forced open, 2 disabled, 3 metrics only",
+            None,
+            MetricType::Gauge,
+        )?;
+        for target in &self.plan.targets {
+            let labels = [("breaker", target.name.as_str()), ("upstream", &target.upstream)];
+            family(&mut modes, &labels, ConstGauge::new(target.breaker.mode() as i64))?;
+        }
+        let limiters =
+            || self.plan.routes.iter().filter_map(|route| Some((route, route.limiter.as_ref()?.stats())));
+        let mut keys = encoder.encode_descriptor(
+            "limiter_keys",
+            "Keys that a route's limits remember",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (route, stats) in limiters() {
+            family(&mut keys, &[("route", &route.path)], ConstGauge::new(signed(stats.keys)))?;
+        }
+        let mut most = encoder.encode_descriptor(
+            "limiter_keys_max",
+            "The most keys that a route's limits remember at a time",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (route, stats) in limiters() {
+            family(&mut most, &[("route", &route.path)], ConstGauge::new(signed(stats.max_keys)))?;
+        }
+        let mut evicted = encoder.encode_descriptor(
+            "limiter_evictions",
+            "Keys forgotten before their windows were whole, because there were too many",
+            None,
+            MetricType::Counter,
+        )?;
+        for (route, stats) in limiters() {
+            family(&mut evicted, &[("route", &route.path)], ConstCounter::new(stats.evicted_total))?;
+        }
+        let blocked = encoder.encode_descriptor(
+            "blocked_addresses",
+            "Clients that are blocked",
+            None,
+            MetricType::Gauge,
+        )?;
+        ConstGauge::new(signed(self.plan.blocks.list.len())).encode(blocked)?;
+
         let mut shares = encoder.encode_descriptor(
             "rollout_candidate_ratio",
             "Share of traffic that goes to the candidate, 0 to 1",
@@ -235,6 +282,10 @@ impl Collector for Counters {
 
 fn family(metric: &mut MetricEncoder, labels: &[(&str, &str)], value: impl EncodeMetric) -> fmt::Result {
     value.encode(metric.encode_family(&labels)?)
+}
+
+fn signed(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 struct Durations<'a>(&'a Counts);

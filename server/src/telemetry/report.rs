@@ -40,6 +40,31 @@ impl Report {
         now
     }
 
+    /// For each route how many requests its limits, and blocks, have rejected since the start or the reset.
+    #[must_use]
+    pub fn limited(&self) -> Vec<u64> {
+        let before = self.baseline.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.registry.totals();
+        let before = before.1.routes.iter().map(|route| route.limited);
+        now.routes.iter().zip(before).map(|(now, before)| now.limited.saturating_sub(before)).collect()
+    }
+
+    /// All breakers at this moment, with their counts since the start.
+    #[must_use]
+    pub fn breakers(&self) -> Vec<BreakerMetrics> {
+        let totals = self.registry.totals();
+        (0..self.plan.targets.len()).map(|at| self.breaker(at, &totals)).collect()
+    }
+
+    fn breaker(&self, at: usize, totals: &Totals) -> BreakerMetrics {
+        let target = self.plan.targets.get(at);
+        BreakerMetrics {
+            name: target.map(|target| target.name.clone()).unwrap_or_default(),
+            trips: target.map_or(0, |target| target.trips()),
+            now: self.breaker_now(at, totals),
+        }
+    }
+
     /// A breaker at this moment, with its counts since the start.
     fn breaker_now(&self, at: usize, totals: &Totals) -> BreakerTick {
         let clamp = |count: u64| u32::try_from(count).unwrap_or(u32::MAX);
@@ -85,11 +110,7 @@ impl Report {
             })
             .collect();
         let now = snapshot.now.as_ref();
-        let breakers = snapshot.topology.breakers.iter().enumerate().map(|(at, breaker)| BreakerMetrics {
-            name: breaker.name.clone(),
-            trips: self.plan.targets.get(at).map_or(0, |target| target.trips()),
-            now: self.breaker_now(at, &totals),
-        });
+        let breakers = (0..snapshot.topology.breakers.len()).map(|at| self.breaker(at, &totals));
         let rollouts = snapshot.topology.rollouts.iter().enumerate().map(|(at, rollout)| RolloutMetrics {
             name: rollout.name.clone(),
             now: now.and_then(|tick| tick.rollouts.get(at)).cloned().unwrap_or_default(),

@@ -70,6 +70,7 @@ impl Sampler {
                 limiter.sweep(now);
             }
         }
+        self.plan.blocks.list.sweep(now);
     }
 
     fn tick(&mut self, totals: &Totals) -> Tick {

@@ -5,6 +5,8 @@
 
 mod api;
 mod api_errors;
+mod blocking;
+mod breaker_switches;
 mod breaking;
 mod connections;
 mod faults;

@@ -34,12 +34,16 @@ enum Tagged {
         breaker: String,
         from: BreakerState,
         by: String,
+        #[serde(default)]
+        reason: String,
     },
     BreakerModeChanged {
         breaker: String,
         from: BreakerMode,
         to: BreakerMode,
         by: String,
+        #[serde(default)]
+        reason: String,
     },
     RolloutChanged {
         rollout: String,
@@ -48,6 +52,18 @@ enum Tagged {
         by: String,
         #[serde(default)]
         reason: String,
+    },
+    AddressBlocked {
+        address: String,
+        #[serde(default)]
+        for_ms: Option<u64>,
+        by: String,
+        #[serde(default)]
+        reason: String,
+    },
+    AddressUnblocked {
+        address: String,
+        by: String,
     },
     LimitReached {
         route: String,

@@ -1,9 +1,11 @@
 //! What happened, latest first, each with its reason.
 
+use std::sync::Arc;
+
 use leptos::prelude::*;
 use rad_model::Event;
 
-use crate::components::Card;
+use crate::components::{Card, Rows};
 use crate::events;
 use crate::format;
 use crate::live::use_live;
@@ -22,6 +24,14 @@ pub fn Events() -> impl IntoView {
         let most = if all.get() { usize::MAX } else { FEW };
         live.events(|events| events.iter().rev().take(most).cloned().collect::<Vec<_>>())
     });
+    let each = move || {
+        let name = |event: &Event| format!("{:?}", events::key(event));
+        list.with(|list| list.iter().map(name).enumerate().map(|(at, name)| (name, at)).collect())
+    };
+    let row = move |at: usize| {
+        let event = list.with_untracked(|list| list.get(at).cloned());
+        event.map_or_else(|| settle(()), |event| settle(view! { <Line event/> }))
+    };
     let count = move || live.events(<[Event]>::len);
     let note = text(move || if live.zone_min.get().is_none() { "times in UTC" } else { "" }.to_owned());
     let more = text(move || if all.get() { "Show the latest only" } else { "Show older events" }.to_owned());
@@ -29,9 +39,7 @@ pub fn Events() -> impl IntoView {
         <Card id="events" title="Events" note=note>{settle(view! {
             <p class="muted" hidden=flag(move || count() > 0)>"Nothing has happened yet."</p>
             <ul class="events" data-testid="events" hidden=flag(move || count() == 0)>
-                <For each=move || list.get() key=events::key let(event)>
-                    <Line event/>
-                </For>
+                <Rows each=Arc::new(each) row=Arc::new(row)/>
             </ul>
             <button class="more" hidden=flag(move || count() <= FEW) on:click=move |_| all.update(|all| *all = !*all)>
                 {more}

@@ -1,6 +1,7 @@
 //! Which limits are in use, by whom, and what they reject.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use leptos::prelude::*;
 use rad_model::Route;
@@ -8,7 +9,7 @@ use rad_model::Route;
 use crate::board::Board;
 use crate::chart::limits::LIMITS;
 use crate::chart::plot::{Legend, Model, Plot};
-use crate::components::{Card, Meter};
+use crate::components::{Card, Meter, Rows, numbered};
 use crate::format;
 use crate::live::use_live;
 use crate::settled::settle;
@@ -42,7 +43,7 @@ pub fn Limits() -> impl IntoView {
     let shown = move || {
         let mut list = list.get();
         list.truncate(if all.get() { usize::MAX } else { FEW });
-        list
+        numbered(list)
     };
     settle(view! {
         <Card id="limits" title="Limits" hint=LIMITS.hint aside=settle(view! { <Legend model/> })>{settle(view! {
@@ -61,9 +62,7 @@ pub fn Limits() -> impl IntoView {
                         </tr>
                     </thead>
                     <tbody>
-                        <For each=shown key=|route| *route let(route)>
-                            <Row route/>
-                        </For>
+                        <Rows each=Arc::new(shown) row=Arc::new(|route| settle(view! { <Row route/> }))/>
                     </tbody>
                 </table>
             <button class="more" hidden=flag(move || count() <= FEW) on:click=move |_| all.update(|all| *all = !*all)>

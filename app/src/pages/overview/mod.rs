@@ -1,14 +1,11 @@
 //! The page that a tired person reads at 3 a.m.: what matters now, and what has led to it.
 
-mod breakers;
 mod events;
 mod limits;
 mod rollout;
 mod share_change;
 mod sides;
 mod tiles;
-
-pub use breakers::Breakers;
 
 use leptos::prelude::*;
 use rad_model::{Destination, Route};
@@ -17,6 +14,7 @@ use crate::chart::Chart;
 use crate::chart::latency::LATENCY;
 use crate::chart::success::SUCCESS;
 use crate::chart::traffic::TRAFFIC;
+use crate::components::Breakers;
 use crate::live::use_live;
 use crate::settled::settle;
 use crate::signals::flag;

@@ -1,12 +1,14 @@
 //! The rollouts: what share the candidate has, how both sides do, and the switch that moves traffic.
 //! It stays usable while the live connection is lost: it needs only that HTTP answers.
 
+use std::sync::Arc;
+
 use leptos::prelude::*;
 use rad_model::{RolloutInfo, RolloutTick, Share};
 
 use super::share_change::ShareChange;
 use super::sides::Sides;
-use crate::components::Card;
+use crate::components::{Card, Rows};
 use crate::live::use_live;
 use crate::settled::settle;
 use crate::signals::{flag, text};
@@ -15,16 +17,23 @@ use crate::signals::{flag, text};
 #[component]
 pub fn Rollouts() -> impl IntoView {
     let live = use_live();
-    let list = move || live.topology.with(|topology| topology.rollouts.clone());
-    let key = |(at, info): &(usize, RolloutInfo)| {
-        let stages: Vec<_> = info.stages.iter().map(|share| share.basis_points()).collect();
-        (*at, info.name.clone(), info.legacy.clone(), info.candidate.clone(), stages)
+    let none = flag(move || live.topology.with(|topology| topology.rollouts.is_empty()));
+    let each = move || {
+        let name = |(at, info): (usize, &RolloutInfo)| {
+            let stages: Vec<_> = info.stages.iter().map(ToString::to_string).collect();
+            // Names hold no slash.
+            let parts = [info.name.as_str(), &info.legacy, &info.candidate, &stages.join(" ")];
+            (format!("{at}/{}", parts.join("/")), at)
+        };
+        live.topology.with(|topology| topology.rollouts.iter().enumerate().map(name).collect())
+    };
+    let row = move |at: usize| {
+        let info = live.topology.with_untracked(|topology| topology.rollouts.get(at).cloned());
+        info.map_or_else(|| settle(()), |info| settle(view! { <Rollout at info/> }))
     };
     settle(view! {
-        <div id="rollouts" class="stack" hidden=flag(move || list().is_empty())>
-            <For each=move || list().into_iter().enumerate() key=key let((at, info))>
-                <Rollout at info/>
-            </For>
+        <div id="rollouts" class="stack" hidden=none>
+            <Rows each=Arc::new(each) row=Arc::new(row)/>
         </div>
     })
 }

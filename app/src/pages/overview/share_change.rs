@@ -1,14 +1,13 @@
 //! The switch of a rollout: its stages, the way back, and an undo after every change.
 
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use rad_model::{RolloutInfo, Share};
 use serde::Deserialize;
 
-use crate::components::Choices;
+use crate::components::{Choices, Outcome, OutcomeLine, act};
 use crate::live::{http, use_live};
 use crate::settled::settle;
-use crate::signals::{aria, flag, text};
+use crate::signals::{aria, flag};
 
 /// The body of a change. By hand: writing floats with serde is heavy in the bundle.
 fn change(percent: Option<Share>, reason: Option<&str>) -> String {
@@ -26,70 +25,36 @@ struct Changed {
     to: Share,
 }
 
-/// What became of the last press.
-#[derive(Clone, Debug, Default, PartialEq)]
-enum Outcome {
-    #[default]
-    Nothing,
-    Under,
-    Done(Changed),
-    Failed(String),
-}
-
-impl Outcome {
-    fn is_unanswered(&self) -> bool {
-        matches!(self, Self::Failed(why) if why == http::UNANSWERED)
-    }
-}
-
 /// The stages as buttons; the pressed one is what the server says is in force.
 #[component]
 pub fn ShareChange(share: Signal<Share>, info: RolloutInfo) -> impl IntoView {
     let live = use_live();
     let outcome = RwSignal::new(Outcome::default());
-    // That nobody answered is no news once the connection is back; what the server itself said stays.
-    Effect::new(move |was_stale: Option<bool>| {
-        let stale = live.stale.get();
-        if was_stale == Some(true) && !stale && outcome.get_untracked().is_unanswered() {
-            outcome.set(Outcome::Nothing);
-        }
-        stale
-    });
     let why = RwSignal::new(String::new());
     let busy = move || outcome.with(|outcome| *outcome == Outcome::Under);
     let name = StoredValue::new(info.name);
     // `None` takes the way back that needs no number.
     let set = move |percent: Option<Share>, reason: Option<String>| {
-        if outcome.get_untracked() == Outcome::Under {
-            return;
-        }
-        outcome.set(Outcome::Under);
         let name = name.get_value();
         let url = format!("/api/rollouts/{name}{}", if percent.is_some() { "" } else { "/rollback" });
-        spawn_local(async move {
-            let answer = http::send::<Changed>("POST", &url, change(percent, reason.as_deref())).await;
-            if let Ok(changed) = &answer {
-                live.change_share(&name, changed.to);
+        let done = move |text: &str| match http::understood::<Changed>(text) {
+            Ok(Changed { from, to }) => {
+                live.change_share(&name, to);
+                why.set(String::new());
+                if from == to {
+                    let said = format!("It was at {to} % already.");
+                    return Outcome::Done { said, undo: String::new() };
+                }
+                Outcome::Done {
+                    said: format!("Changed {from} → {to} %."),
+                    undo: from.basis_points().to_string(),
+                }
             }
-            outcome.set(answer.map_or_else(Outcome::Failed, Outcome::Done));
-            why.set(String::new());
-        });
+            Err(why) => Outcome::Failed(why),
+        };
+        act(outcome, "POST", url, change(percent, reason.as_deref()), Box::new(done));
     };
     let given = move || Some(why.get_untracked().trim().to_owned()).filter(|why| !why.is_empty());
-    let said = text(move || match outcome.get() {
-        Outcome::Nothing | Outcome::Failed(_) => String::new(),
-        Outcome::Under => "Changing…".to_owned(),
-        Outcome::Done(Changed { from, to }) if from == to => format!("It was at {to} % already."),
-        Outcome::Done(Changed { from, to }) => format!("Changed {from} → {to} %."),
-    });
-    let error = text(move || match outcome.get() {
-        Outcome::Failed(why) => why,
-        _ => String::new(),
-    });
-    let undo = move || match outcome.get() {
-        Outcome::Done(change) if change.from != change.to => Some(change),
-        _ => None,
-    };
     let mut stages = info.stages.clone();
     stages.insert(0, Share::NONE);
     stages.dedup();
@@ -105,6 +70,13 @@ pub fn ShareChange(share: Signal<Share>, info: RolloutInfo) -> impl IntoView {
     let press = Callback::new(move |at: usize| {
         if let Some(stage) = stages.with_value(|stages| stages.get(at).copied()) {
             set(Some(stage), given());
+        }
+    });
+    // In hundredths of a percent: what reads fractions from a text is heavy in the bundle.
+    let undo = Callback::new(move |from: String| {
+        if let Some(from) = from.parse().ok().and_then(Share::from_basis_points) {
+            let reason = format!("undo of {from} → {} %", share.get_untracked());
+            set(Some(from), Some(reason));
         }
     });
     settle(view! {
@@ -127,21 +99,7 @@ pub fn ShareChange(share: Signal<Share>, info: RolloutInfo) -> impl IntoView {
                 "Roll back now"
             </button>
         </div>
-        <div class="outcome" role="status" hidden=flag(move || outcome.with(|outcome| *outcome == Outcome::Nothing))>
-            <span>{said}</span>
-            <span class="bad-text" data-testid="rollout-error">{error}</span>
-            <button
-                data-testid="undo"
-                hidden=flag(move || undo().is_none())
-                on:click=move |_| {
-                    if let Some(Changed { from, to }) = untrack(undo) {
-                        set(Some(from), Some(format!("undo of {from} → {to} %")));
-                    }
-                }
-            >
-                "Undo"
-            </button>
-        </div>
+        <OutcomeLine outcome error="rollout-error" undo/>
     })
 }
 

@@ -47,16 +47,17 @@ impl Log {
                 "circuit_breaker_closed",
                 &[("breaker", Value::Text(breaker)), ("successes", Value::Count(u64::from(*successes)))],
             ),
-            EventKind::BreakerReset { breaker, from, by } => line(
+            EventKind::BreakerReset { breaker, from, by, reason } => line(
                 Level::Warn,
                 "circuit_breaker_reset",
                 &[
                     ("breaker", Value::Text(breaker)),
                     ("from", Value::Text(from.word())),
                     ("by", Value::Text(by)),
+                    ("reason", Value::Text(reason)),
                 ],
             ),
-            EventKind::BreakerModeChanged { breaker, from, to, by } => line(
+            EventKind::BreakerModeChanged { breaker, from, to, by, reason } => line(
                 Level::Warn,
                 "circuit_breaker_mode_changed",
                 &[
@@ -64,6 +65,7 @@ impl Log {
                     ("from", Value::Text(from.word())),
                     ("to", Value::Text(to.word())),
                     ("by", Value::Text(by)),
+                    ("reason", Value::Text(reason)),
                 ],
             ),
             EventKind::RolloutChanged { rollout, from, to, by, reason } => line(
@@ -76,6 +78,23 @@ impl Log {
                     ("by", Value::Text(by)),
                     ("reason", Value::Text(reason)),
                 ],
+            ),
+            EventKind::AddressBlocked { address, for_ms, by, reason } => {
+                let time = ("for_ms", Value::Count(for_ms.unwrap_or_default()));
+                let fields = [
+                    ("address", Value::Text(address)),
+                    ("by", Value::Text(by)),
+                    ("reason", Value::Text(reason)),
+                    time,
+                ];
+                // For good: without a time.
+                let known = if for_ms.is_some() { &fields[..] } else { &fields[..3] };
+                line(Level::Warn, "address_blocked", known);
+            }
+            EventKind::AddressUnblocked { address, by } => line(
+                Level::Warn,
+                "address_unblocked",
+                &[("address", Value::Text(address)), ("by", Value::Text(by))],
             ),
             EventKind::KnobsTurned { upstream, knobs } => line(
                 Level::Info,

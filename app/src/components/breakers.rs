@@ -1,22 +1,25 @@
 //! Every breaker: its state, its past, and what happens next.
 
-use leptos::prelude::*;
-use rad_model::{BreakerInfo, BreakerState, BreakerTick};
+use std::sync::Arc;
 
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+use rad_model::{BreakerInfo, BreakerMode, BreakerState, BreakerTick};
+
+use super::{Card, Pill, Rows, Strip, numbered};
 use crate::board::Board;
-use crate::components::{Card, Pill, Strip};
 use crate::format;
 use crate::live::use_live;
 use crate::look::use_look;
 use crate::settled::settle;
-use crate::signals::{flag, text};
+use crate::signals::{aria, flag, text};
 
 /// The card of the breakers.
 #[component]
 pub fn Breakers() -> impl IntoView {
     let (live, look) = (use_live(), use_look());
     let count = move || live.topology.with(|topology| topology.breakers.len());
-    let all = move || (0..count()).collect::<Vec<usize>>();
+    let all = move || numbered(0..count());
     let note = text(move || look.range.get().words().to_owned());
     settle(view! {
         <Card id="breakers" title="Breakers" note=note>{settle(view! {
@@ -34,9 +37,7 @@ pub fn Breakers() -> impl IntoView {
                         </tr>
                     </thead>
                     <tbody>
-                        <For each=all key=|at| *at let(at)>
-                            <Row at/>
-                        </For>
+                        <Rows each=Arc::new(all) row=Arc::new(|at| settle(view! { <Row at/> }))/>
                     </tbody>
                 </table>
         })}</Card>
@@ -52,7 +53,7 @@ fn Row(at: usize) -> impl IntoView {
         let tick = live.board.with(of).unwrap_or_default();
         BreakerTick { requests: 0, failed: 0, rejected: 0, ..tick }
     });
-    let state = move || tick.with(|tick| tick.state);
+    let state = move || tick.with(|tick| (tick.state, tick.mode));
     let of_info = move |read: fn(&BreakerInfo) -> String| {
         live.topology.with(|topology| topology.breakers.get(at).map(read).unwrap_or_default())
     };
@@ -62,12 +63,16 @@ fn Row(at: usize) -> impl IntoView {
     };
     let failures = text(move || tick.with(|tick| failures(tick, limits().0)));
     let next = text(move || tick.with(|tick| next(tick, limits().1)));
-    let word = text(move || state().word().to_owned());
+    let name = text(move || of_info(|info| info.name.clone()));
+    let href = text(move || address(&name.get()));
+    let path = use_location().pathname;
     view! {
-        <tr data-testid=text(move || format!("breaker-{}", of_info(|info| info.name.clone()))) data-state=word>
-            <td class="name">{text(move || of_info(|info| info.name.clone()))}</td>
+        <tr data-testid=text(move || format!("breaker-{}", name.get())) data-state=text(move || state().0.word().to_owned())>
+            <td class="name">
+                <a href=href aria-current=aria(move || path.with(|path| *path == href.get()))>{name}</a>
+            </td>
             <td>
-                <Pill tone=text(move || tone(state()).to_owned()) word/>
+                <Pill tone=text(move || tone(state()).to_owned()) word=text(move || word(state()))/>
             </td>
             <td class="whole"><Strip breaker=at/></td>
             <td class="num wide">{failures}</td>
@@ -76,11 +81,30 @@ fn Row(at: usize) -> impl IntoView {
     }
 }
 
-fn tone(state: BreakerState) -> &'static str {
-    match state {
-        BreakerState::Closed => "ok",
-        BreakerState::Open => "bad",
-        BreakerState::HalfOpen => "warn",
+/// The page of a breaker. Of what names may hold, only spaces must be written in another way there.
+#[must_use]
+pub fn address(name: &str) -> String {
+    format!("/breakers/{}", name.replace(' ', "%20"))
+}
+
+/// How a breaker is to be seen.
+#[must_use]
+pub fn tone(standing: (BreakerState, BreakerMode)) -> &'static str {
+    match standing {
+        (_, BreakerMode::Disabled) => "off",
+        (_, BreakerMode::ForcedOpen) | (BreakerState::Open, _) => "bad",
+        (BreakerState::Closed, _) => "ok",
+        (BreakerState::HalfOpen, _) => "warn",
+    }
+}
+
+/// What it does, in a word or two.
+#[must_use]
+pub fn word((state, mode): (BreakerState, BreakerMode)) -> String {
+    match mode {
+        BreakerMode::Automatic => state.word().to_owned(),
+        BreakerMode::MetricsOnly => format!("{}, {}", state.word(), mode.word()),
+        BreakerMode::ForcedOpen | BreakerMode::Disabled => mode.word().to_owned(),
     }
 }
 
@@ -95,6 +119,9 @@ fn failures(tick: &BreakerTick, limit: Option<u32>) -> String {
 }
 
 fn next(tick: &BreakerTick, probes: u32) -> String {
+    if matches!(tick.mode, BreakerMode::ForcedOpen | BreakerMode::Disabled) {
+        return "until changed".to_owned();
+    }
     match (tick.state, tick.next_ms) {
         (BreakerState::Closed, _) | (BreakerState::Open, None) => String::new(),
         (BreakerState::Open, Some(0)) => "next request probes".to_owned(),
@@ -115,6 +142,22 @@ mod tests {
     fn an_open_breaker_says_when_it_probes() {
         assert_eq!(next(&open(41_300), 2), "probe in 42 s");
         assert_eq!(next(&open(0), 2), "next request probes");
+    }
+
+    #[test]
+    fn what_people_decided_shows_before_what_the_breaker_would() {
+        let shown = |mode| (word((BreakerState::Closed, mode)), tone((BreakerState::Closed, mode)));
+        assert_eq!(shown(BreakerMode::Automatic), ("closed".to_owned(), "ok"));
+        assert_eq!(shown(BreakerMode::ForcedOpen), ("forced open".to_owned(), "bad"));
+        assert_eq!(shown(BreakerMode::Disabled), ("disabled".to_owned(), "off"));
+        assert_eq!(shown(BreakerMode::MetricsOnly), ("closed, metrics only".to_owned(), "ok"));
+        let forced = BreakerTick { mode: BreakerMode::ForcedOpen, ..open(41_300) };
+        assert_eq!(next(&forced, 2), "until changed");
+    }
+
+    #[test]
+    fn the_address_of_a_breaker_holds_no_space() {
+        assert_eq!(address("search 2"), "/breakers/search%202");
     }
 
     #[test]

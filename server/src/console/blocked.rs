@@ -1,0 +1,133 @@
+//! The blocked addresses: listed, added and taken off. Each change is on the disk before it is answered.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use ipnet::IpNet;
+use rad_model::EventKind;
+use rad_model::metrics::BlockedAddress;
+use rad_resilience::{BlockReason, Blocked, Clock, Timestamp};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Console;
+use super::act;
+use super::api::Shared;
+use super::error::{ApiError, parse};
+use super::take::{Body, Name};
+use crate::gateway::block::{reason, shown, told};
+use crate::gateway::identity;
+use crate::telemetry::unix_ms;
+
+/// So many are listed: those that are blocked for the longest.
+const MOST: usize = 1_000;
+const YEAR: Duration = Duration::from_hours(365 * 24);
+
+pub async fn all(State(console): Shared) -> Json<Vec<BlockedAddress>> {
+    let now = console.clock.now();
+    let list = console.plan.blocks.list.list(MOST, now);
+    Json(list.into_iter().map(|(address, blocked)| entry(address, &blocked, now)).collect())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Block {
+    address: String,
+    #[serde(default)]
+    reason: String,
+    /// `10m`, `1h 30m`; for good if it is empty or absent.
+    #[serde(default, rename = "for")]
+    time: String,
+}
+
+pub async fn block(
+    State(console): Shared,
+    headers: HeaderMap,
+    Body(body): Body,
+) -> Result<(StatusCode, Json<BlockedAddress>), ApiError> {
+    let Block { address, reason, time } = parse(&body)?;
+    let (address, time) = (client(&address)?, block_for(&time)?);
+    let now = console.clock.now();
+    let list = &console.plan.blocks.list;
+    let blocked = list
+        .block(&address, &act::short(&reason), time, now)
+        .map_err(|full| ApiError::new(StatusCode::CONFLICT, full.to_string()))?;
+    console.journal.event(told(address, &blocked, now, &act::by(&headers)));
+    keep(&console).await?;
+    Ok((StatusCode::CREATED, Json(entry(address, &blocked, now))))
+}
+
+pub async fn unblock(
+    State(console): Shared,
+    Name(name): Name,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
+    let address = client(&name)?;
+    let now = console.clock.now();
+    if console.plan.blocks.list.unblock(&address, now).is_none() {
+        return Err(ApiError::not_found(format!("{} is not blocked", shown(address))));
+    }
+    let by = act::by(&headers);
+    console.journal.event(EventKind::AddressUnblocked { address: shown(address), by });
+    keep(&console).await?;
+    Ok(Json(json!({"address": shown(address)})))
+}
+
+/// A client by its address; of IPv6 the network, which is one subscriber.
+fn client(text: &str) -> Result<IpAddr, ApiError> {
+    let text = text.trim();
+    let alone = text.parse::<IpAddr>().ok();
+    // As addresses are shown: 2001:db8::/64.
+    let network =
+        || text.parse::<IpNet>().ok().filter(|net| matches!(net, IpNet::V6(_)) && net.prefix_len() == 64);
+    let address = alone.or_else(|| network().map(|net| net.addr()));
+    address.map(|address| identity(address.to_canonical())).ok_or_else(|| {
+        ApiError::bad_request(format!(
+            "{text:?} is no address of a client; write one such as \"203.0.113.7\" or \"2001:db8::7\""
+        ))
+    })
+}
+
+fn block_for(text: &str) -> Result<Option<Duration>, ApiError> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let time = humantime::parse_duration(text).ok();
+    time.filter(|time| (Duration::from_secs(1)..=YEAR).contains(time)).map(Some).ok_or_else(|| {
+        ApiError::bad_request(format!(
+            "{text:?} is no time to block for; write one such as \"10m\" or \"1h\" (1 s to a year), or nothing for good"
+        ))
+    })
+}
+
+fn entry(address: IpAddr, blocked: &Blocked, now: Timestamp) -> BlockedAddress {
+    let wait = blocked.retry_after(now).map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+    BlockedAddress {
+        address: shown(address),
+        until_ms: wait.map(|wait| unix_ms().saturating_add(wait)),
+        reason: reason(&blocked.reason),
+        by_hand: matches!(blocked.reason, BlockReason::Manual(_)),
+        repetition: blocked.repetition,
+    }
+}
+
+/// Puts the list on the disk.
+async fn keep(console: &Arc<Console>) -> Result<(), ApiError> {
+    let console = Arc::clone(console);
+    let kept = tokio::task::spawn_blocking(move || {
+        let saved = console.plan.blocks.list.save(console.clock.now(), SystemTime::now());
+        console.storage.save_blocks(&saved)
+    });
+    match kept.await {
+        Ok(Ok(())) => Ok(()),
+        _ => Err(ApiError::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the change is in force, but could not be stored: it would be lost by a restart",
+        )),
+    }
+}

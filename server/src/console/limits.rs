@@ -1,0 +1,64 @@
+//! What the limits hold: who uses them, and how full their tables are.
+
+use axum::Json;
+use axum::extract::State;
+use rad_model::metrics::{KeyUse, RouteLimits};
+use rad_resilience::Clock;
+
+use super::Console;
+use super::api::Shared;
+use super::error::ApiError;
+use crate::gateway::Route;
+use axum::http::StatusCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// So many keys of a route are listed: those that use the largest share.
+const TOP: usize = 20;
+
+/// Looks at every remembered key, of which there may be millions: not on a thread that serves others.
+pub async fn all(State(console): Shared) -> Result<Json<Vec<RouteLimits>>, ApiError> {
+    let listed = tokio::task::spawn_blocking(move || list(&console)).await;
+    listed
+        .map(Json)
+        .map_err(|_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the limits could not be listed"))
+}
+
+fn list(console: &Arc<Console>) -> Vec<RouteLimits> {
+    let rejected = console.report.limited();
+    let routes = console.plan.routes.iter().zip(rejected);
+    routes.filter_map(|(route, rejected)| route_limits(console, route, rejected)).collect()
+}
+
+fn route_limits(console: &Console, route: &Route, rejected: u64) -> Option<RouteLimits> {
+    let limiter = route.limiter.as_ref()?;
+    let (policy, stats) = (limiter.policy(), limiter.stats());
+    let top = limiter.listing(TOP, console.clock.now()).into_iter().map(|usage| KeyUse {
+        key: usage.key.to_string(),
+        limit: usage.quota,
+        used: usage.used,
+        capacity: usage.capacity,
+        reset_ms: millis(usage.reset_after),
+    });
+    let shortest = policy.quotas().iter().min_by_key(|quota| quota.window_s());
+    Some(RouteLimits {
+        path: route.path.clone(),
+        limits: policy.quotas().to_vec(),
+        key: route.key.to_string(),
+        strategy: policy.strategy().as_str().to_owned(),
+        burst: shortest
+            .filter(|quota| policy.capacity(**quota) != quota.requests())
+            .map(|quota| policy.capacity(*quota)),
+        shadow: policy.is_shadow(),
+        rejected,
+        keys: stats.keys as u64,
+        max_keys: stats.max_keys as u64,
+        evicted: stats.evicted_total,
+        memory_bytes: stats.memory_bytes as u64,
+        top: top.collect(),
+    })
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
