@@ -98,6 +98,8 @@ pub struct RouteLimits {
     pub shadow: bool,
     /// Since the start, or since the counters were reset.
     pub rejected: u64,
+    /// Let in, though limits that were not in shadow would have rejected them.
+    pub shadow_rejected: u64,
     pub keys: u64,
     pub max_keys: u64,
     /// Keys forgotten before their windows were whole, because there were too many.

@@ -30,7 +30,11 @@ fn list(console: &Arc<Console>) -> Vec<RouteLimits> {
     routes.filter_map(|(route, rejected)| route_limits(console, route, rejected)).collect()
 }
 
-fn route_limits(console: &Console, route: &Route, rejected: u64) -> Option<RouteLimits> {
+fn route_limits(
+    console: &Console,
+    route: &Route,
+    (rejected, shadow_rejected): (u64, u64),
+) -> Option<RouteLimits> {
     let limiter = route.limiter.as_ref()?;
     let (policy, stats) = (limiter.policy(), limiter.stats());
     let top = limiter.listing(TOP, console.clock.now()).into_iter().map(|usage| KeyUse {
@@ -51,6 +55,7 @@ fn route_limits(console: &Console, route: &Route, rejected: u64) -> Option<Route
             .map(|quota| policy.capacity(*quota)),
         shadow: policy.is_shadow(),
         rejected,
+        shadow_rejected,
         keys: stats.keys as u64,
         max_keys: stats.max_keys as u64,
         evicted: stats.evicted_total,

@@ -245,6 +245,9 @@ fn limit(
     let decision = limiter.check(&key, now);
     let counters = &worker.shard.routes[at];
     counters.fullest.note(&key, decision.quota, decision.used());
+    if decision.shadow_rejected {
+        counters.shadow_rejected.add();
+    }
     if !decision.allowed {
         counters.limited.add();
         worker.limit_reached(at, &key, decision.quota);

@@ -93,6 +93,8 @@ pub struct RouteCounters {
     pub abandoned: Counter,
     /// Of the limited: those that the queue turned away.
     pub shed: Counter,
+    /// Let in, though a limit in shadow mode would have rejected them.
+    pub shadow_rejected: Counter,
     /// Attempts after the first.
     pub retries: Counter,
     /// Answered by something else than the upstream that was asked.
@@ -192,6 +194,7 @@ pub struct RouteTotals {
     pub failed: u64,
     pub abandoned: u64,
     pub shed: u64,
+    pub shadow_rejected: u64,
     pub retries: u64,
     pub fallbacks: u64,
     pub durations: Counts,
@@ -225,6 +228,7 @@ impl Registry {
                 sum.failed += route.failed.get();
                 sum.abandoned += route.abandoned.get();
                 sum.shed += route.shed.get();
+                sum.shadow_rejected += route.shadow_rejected.get();
                 sum.retries += route.retries.get();
                 sum.fallbacks += route.fallbacks.get();
                 route.durations.add_to(&mut sum.durations);

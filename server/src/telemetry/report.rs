@@ -40,13 +40,17 @@ impl Report {
         now
     }
 
-    /// For each route how many requests its limits, and blocks, have rejected since the start or the reset.
+    /// For each route how many requests its limits, and blocks, have rejected since the start or the reset, and
+    /// how many they would have rejected if they were not in shadow.
     #[must_use]
-    pub fn limited(&self) -> Vec<u64> {
+    pub fn limited(&self) -> Vec<(u64, u64)> {
         let before = self.baseline.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.registry.totals();
-        let before = before.1.routes.iter().map(|route| route.limited);
-        now.routes.iter().zip(before).map(|(now, before)| now.limited.saturating_sub(before)).collect()
+        let before = before.1.routes.iter().map(|route| (route.limited, route.shadow_rejected));
+        let since = now.routes.iter().zip(before).map(|(now, (limited, shadow))| {
+            (now.limited.saturating_sub(limited), now.shadow_rejected.saturating_sub(shadow))
+        });
+        since.collect()
     }
 
     /// All breakers at this moment, with their counts since the start.
@@ -137,6 +141,7 @@ fn difference(now: &RouteTotals, then: &RouteTotals) -> RouteTotals {
         failed: now.failed.saturating_sub(then.failed),
         abandoned: now.abandoned.saturating_sub(then.abandoned),
         shed: now.shed.saturating_sub(then.shed),
+        shadow_rejected: now.shadow_rejected.saturating_sub(then.shadow_rejected),
         retries: now.retries.saturating_sub(then.retries),
         fallbacks: now.fallbacks.saturating_sub(then.fallbacks),
         durations: now.durations.since(&then.durations),

@@ -240,6 +240,9 @@ async fn a_shadow_limit_counts_and_rejects_nobody() {
         assert_eq!(get(program.gateway, "/").await.status, StatusCode::OK);
     }
     assert_eq!(upstream.asked(), 5);
+    let limits = get(program.console, "/api/limits").await.json();
+    let route = limits.as_array().unwrap().iter().find(|route| route["path"] == "/").unwrap();
+    assert_eq!((&route["shadow_rejected"], &route["rejected"]), (&3.into(), &0.into()));
 }
 
 #[tokio::test]

@@ -23,6 +23,9 @@ pub(super) fn encode(
         })
     };
     counted("retries", "Attempts after the first", |route| route.retries)?;
+    counted("shadow_rejections", "Requests that a limit in shadow mode would have rejected", |route| {
+        route.shadow_rejected
+    })?;
     counted("fallbacks", "Requests answered by something else than their upstream", |route| route.fallbacks)?;
     counted("queue_rejections", "Requests that found the queue full, or waited too long", |route| {
         route.shed
