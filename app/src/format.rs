@@ -103,6 +103,18 @@ pub fn length(ms: u64) -> String {
     }
 }
 
+/// A size, in decimal units: `640 B`, `2.5 kB`, `64 MB`.
+#[must_use]
+pub fn bytes(bytes: u64) -> String {
+    let size = approximate(bytes);
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{} kB", plain(size / 1e3)),
+        1_000_000..1_000_000_000 => format!("{} MB", plain(size / 1e6)),
+        _ => format!("{} GB", plain(size / 1e9)),
+    }
+}
+
 /// The time of day `offset_min` minutes east of UTC: `20:41:30`.
 #[must_use]
 pub fn clock(at_ms: u64, offset_min: i32) -> String {
@@ -162,6 +174,12 @@ mod tests {
         assert_eq!(duration(4_100_000.0), ("4.10".to_owned(), "s"));
         assert_eq!(fixed(f64::NAN, 1), "–");
         assert_eq!(fixed(-0.04, 1), "0.0");
+    }
+
+    #[test]
+    fn sizes_are_told_in_decimal_units() {
+        let shown = [bytes(640), bytes(2_500), bytes(67_108_864), bytes(2_000_000_000)];
+        assert_eq!(shown, ["640 B", "2.5 kB", "67.1 MB", "2 GB"]);
     }
 
     #[test]

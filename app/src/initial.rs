@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use leptos::prelude::{SharedValue, use_context};
+use leptos::prelude::{SharedValue, StoredValue, UpdateValue, use_context};
 use rad_model::{Hello, LabState, Resume, Snapshot};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,30 @@ pub struct Initial {
     pub hello: Arc<Hello>,
     /// The knobs of the sample upstreams, where they run.
     pub lab: Option<LabState>,
+    /// What the page at hand would ask the API for: path and answer.
+    pub answers: Vec<(String, String)>,
+}
+
+/// What the first page need not ask for: told once, since it grows old.
+#[derive(Clone, Copy, Debug)]
+pub struct Answers(StoredValue<Vec<(String, String)>>);
+
+impl Answers {
+    #[must_use]
+    pub fn new(answers: Vec<(String, String)>) -> Self {
+        Self(StoredValue::new(answers))
+    }
+
+    /// What the API would say to this.
+    #[must_use]
+    pub fn take(path: &str) -> Option<String> {
+        let Self(answers) = use_context()?;
+        let found = answers.try_update_value(|answers| {
+            let at = answers.iter().position(|(asked, _)| asked == path)?;
+            Some(answers.swap_remove(at).1)
+        });
+        found.flatten()
+    }
 }
 
 impl Initial {
@@ -27,6 +51,6 @@ impl Initial {
     fn nothing() -> Self {
         let resume = Resume::Snapshot(Box::<Snapshot>::default());
         let hello = Hello { epoch: String::new(), seq: 0, interval_ms: 1_000, resume };
-        Self { hello: Arc::new(hello), lab: None }
+        Self { hello: Arc::new(hello), lab: None, answers: vec![] }
     }
 }

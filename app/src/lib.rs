@@ -26,9 +26,10 @@ use leptos_router::path;
 
 use board::Board;
 use components::{Banner, Bar, Rail, Shortcuts, provide_theme};
+use initial::Answers;
 use live::Live;
 use look::provide_look;
-use pages::{BreakersPage, Lab, Missing, Overview};
+use pages::{BreakersPage, CachePage, Lab, LimitsPage, Missing, Overview, QueryPage, QueuesPage};
 
 /// Puts the chosen theme on the page before anything is drawn, so that it never flashes in the other one.
 const THEME: &str = "try{var t=localStorage.getItem('rad-monitor.theme');\
@@ -39,14 +40,20 @@ const STILL: &str = "<p class=\"banner\"><b>This picture does not move.</b> \
                      It shows the state at the time of loading; live figures need JavaScript.</p>";
 
 /// Takes away from them what says or does nothing without it.
-const INERT: &str = "<style>[data-testid=connection],.age,.bar button,.actions,.more,.knob{display:none!important}\
+const INERT: &str = "<style>[data-testid=connection],.age,.bar button,.actions,.more,.knob,.acting{display:none!important}\
                      .segments button{pointer-events:none}</style>";
+
+/// The path of the page that the server draws at the moment.
+#[must_use]
+pub fn requested_path() -> String {
+    let url = use_context::<RequestUrl>();
+    let path = url.as_ref().and_then(|url| url.as_ref().split('?').next());
+    path.unwrap_or("/").to_owned()
+}
 
 /// The document around the application.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
-    let url = use_context::<RequestUrl>();
-    let path = url.as_ref().map_or("/", |url| url.as_ref().split('?').next().unwrap_or_default());
-    let title = pages::document_title(path);
+    let title = pages::document_title(&requested_path());
     view! {
         <!DOCTYPE html>
         <html lang="en">
@@ -76,6 +83,7 @@ pub fn App() -> impl IntoView {
     let live = Live::new(Board::new(&initial.hello));
     provide_context(live);
     provide_context(initial.lab);
+    provide_context(Answers::new(initial.answers));
     Effect::new(move |_| live::start(live));
     view! {
         <Router>
@@ -101,6 +109,10 @@ fn Console() -> impl IntoView {
                     <FlatRoutes fallback=Missing>
                         <Route path=path!("/") view=Overview/>
                         <Route path=path!("/breakers/:name?") view=BreakersPage/>
+                        <Route path=path!("/limits") view=LimitsPage/>
+                        <Route path=path!("/queues") view=QueuesPage/>
+                        <Route path=path!("/cache") view=CachePage/>
+                        <Route path=path!("/query") view=QueryPage/>
                         <Route path=path!("/lab") view=Lab/>
                     </FlatRoutes>
                 </main>

@@ -1,6 +1,7 @@
 //! The control plane: dashboard, JSON API and live connection.
 
 mod act;
+mod answers;
 mod api;
 mod blocked;
 mod breakers;
@@ -71,12 +72,13 @@ impl Console {
         self.plan.cache.sweep(self.clock.now())
     }
 
-    /// What a page starts with.
-    fn initial(&self) -> app::Initial {
+    /// What the page at a path starts with.
+    fn initial(&self, path: &str) -> app::Initial {
         let Hello { epoch, seq, interval_ms, resume } = self.journal.hello(None);
         debug_assert!(matches!(resume, Resume::Snapshot(_)));
         let hello = Arc::new(Hello { epoch, seq, interval_ms, resume });
-        app::Initial { hello, lab: self.lab.as_ref().map(Lab::state) }
+        let answers = answers::of(self, path);
+        app::Initial { hello, lab: self.lab.as_ref().map(Lab::state), answers }
     }
 }
 

@@ -19,6 +19,14 @@ pub struct History {
     pub p99_us: Vec<u32>,
     /// How full the fullest limit of all was, in thousandths.
     pub limit_use: Vec<u16>,
+    #[serde(default)]
+    pub cached: Vec<u32>,
+    #[serde(default)]
+    pub loaded: Vec<u32>,
+    #[serde(default)]
+    pub running: Vec<u32>,
+    #[serde(default)]
+    pub waiting: Vec<u32>,
     /// One column a breaker.
     pub breakers: Vec<Vec<BreakerCell>>,
     /// One column a rollout: the candidate's share.
@@ -81,6 +89,10 @@ impl History {
             (&mut self.p50_us, &earlier.p50_us),
             (&mut self.p90_us, &earlier.p90_us),
             (&mut self.p99_us, &earlier.p99_us),
+            (&mut self.cached, &earlier.cached),
+            (&mut self.loaded, &earlier.loaded),
+            (&mut self.running, &earlier.running),
+            (&mut self.waiting, &earlier.waiting),
         ] {
             prepend(column, before.get(kept.clone()).unwrap_or_default());
         }
@@ -108,6 +120,10 @@ impl History {
         put(&mut self.p90_us, tick.totals.p90_us);
         put(&mut self.p99_us, tick.totals.p99_us);
         put(&mut self.limit_use, fullest_permille(tick));
+        put(&mut self.cached, tick.totals.cached);
+        put(&mut self.loaded, tick.totals.loaded);
+        put(&mut self.running, tick.totals.running);
+        put(&mut self.waiting, tick.totals.waiting);
         let cells = tick.breakers.iter().map(|breaker| match breaker.state {
             BreakerState::Closed if breaker.failed > 0 => BreakerCell::Failing,
             BreakerState::Closed => BreakerCell::Closed,

@@ -1,5 +1,13 @@
 //! `GET /api/metrics`: the counters since the start or the last reset, and how things stand.
 
+mod cache;
+mod limits;
+mod queues;
+
+pub use cache::{CacheMetrics, CachedRoute, Invalidated};
+pub use limits::{BlockedAddress, KeyUse, RouteLimits};
+pub use queues::{QueueMetrics, Rejected, Waiting};
+
 use serde::{Deserialize, Serialize};
 
 use crate::{BreakerTick, Hello, Quota, RolloutTick};
@@ -80,61 +88,6 @@ pub struct Figure {
     pub unit: String,
     /// What happens at the limit: `opens`, `counts`, `closes`, `probes`.
     pub then: String,
-}
-
-/// One of `GET /api/limits`: a route's policy, who uses it, and how full its table of keys is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct RouteLimits {
-    pub path: String,
-    pub limits: Vec<Quota>,
-    /// What it counts by: `client`, `org`, `header:NAME` or `global`.
-    pub key: String,
-    /// `token_bucket`, `leaky_bucket`, `sliding_window` or `fixed_window`.
-    pub strategy: String,
-    /// What the shortest window allows at once, where that is not all of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub burst: Option<u32>,
-    /// It counts, and rejects nobody.
-    pub shadow: bool,
-    /// Since the start, or since the counters were reset.
-    pub rejected: u64,
-    /// Let in, though limits that were not in shadow would have rejected them.
-    pub shadow_rejected: u64,
-    pub keys: u64,
-    pub max_keys: u64,
-    /// Keys forgotten before their windows were whole, because there were too many.
-    pub evicted: u64,
-    pub memory_bytes: u64,
-    /// The keys that use the largest share, the fullest first.
-    pub top: Vec<KeyUse>,
-}
-
-/// How much of its limit a key uses.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct KeyUse {
-    pub key: String,
-    /// The window of which the largest share is used.
-    pub limit: Quota,
-    pub used: u32,
-    /// What the window allows at once.
-    pub capacity: u32,
-    /// When the window is whole again, milliseconds from now.
-    pub reset_ms: u64,
-}
-
-/// One of `GET /api/blocked`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct BlockedAddress {
-    /// IPv6 by /64.
-    pub address: String,
-    /// Milliseconds since 1970; for good if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub until_ms: Option<u64>,
-    pub reason: String,
-    /// By a person, not by its rejections.
-    pub by_hand: bool,
-    /// The how manieth time in a row this is.
-    pub repetition: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

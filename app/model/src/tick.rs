@@ -47,6 +47,16 @@ pub struct Totals {
     pub p99_us: u32,
     /// Dashboards connected at the end of the interval.
     pub dashboards: u32,
+    /// Lookups that the cache answered, and those that had to be loaded from an upstream.
+    #[serde(default)]
+    pub cached: u32,
+    #[serde(default)]
+    pub loaded: u32,
+    /// Requests that hold a place of a queue at the end of the interval, and those that wait for one.
+    #[serde(default)]
+    pub running: u32,
+    #[serde(default)]
+    pub waiting: u32,
 }
 
 impl Totals {

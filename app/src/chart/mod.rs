@@ -1,5 +1,6 @@
 //! Charts: pure geometry under thin views. Drawn as SVG by the server, updated in place in the browser.
 
+pub mod cache;
 pub mod drawing;
 pub mod latency;
 pub mod limits;
@@ -8,8 +9,10 @@ pub mod past;
 pub mod path;
 pub mod plot;
 mod pointer;
+pub mod queue;
 pub mod scale;
 pub mod spark;
+pub mod stack;
 pub mod strip;
 pub mod success;
 pub mod traffic;

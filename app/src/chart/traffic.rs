@@ -1,11 +1,8 @@
 //! Requests per second, stacked by how they ended.
 
-use std::ops::Range;
-
-use super::drawing::{Drawing, Layer, Series, Spec, labels};
+use super::drawing::{Drawing, Series, Spec};
 use super::past::{Past, mean};
-use super::path;
-use super::scale::Scale;
+use super::stack::stacked;
 use crate::format;
 
 /// The chart.
@@ -31,38 +28,9 @@ fn columns<'a>(past: &Past<'a>) -> [&'a [u32]; 4] {
 }
 
 fn draw(past: &Past<'_>) -> Drawing {
-    let columns = columns(past);
-    let steps = past.steps();
-    let rate = |upto: usize, step: &Range<usize>| past.rate(mean(columns[upto], step.clone()));
-    // The height of the first `upto + 1` series together.
-    let stack = |upto: usize, step: &Range<usize>| -> f64 { (0..=upto).map(|at| rate(at, step)).sum() };
-    let highest = steps.iter().map(|step| stack(3, step)).fold(0.0, f64::max);
-    let scale = Scale::from_zero(highest, 3, 1.0);
-    let mut below = path::floor(&past.runs(&steps, |step| Some(stack(0, &step)), scale));
-    let layers = (0..columns.len()).map(|upto| {
-        let top = past.runs(&steps, |step| Some(stack(upto, &step)), scale);
-        // No line where there is nothing: the failures of a quiet gateway must not look like a red roof. But
-        // it rises from the ground and comes down again, so that a lone second is a peak.
-        let there = |step: Range<usize>| {
-            let around =
-                step.start.saturating_sub(step.len())..(step.end + step.len()).min(columns[upto].len());
-            (mean(columns[upto], around) > 0.0).then(|| stack(upto, &step))
-        };
-        let mut layer = Layer::line(&past.runs(&steps, there, scale), TRAFFIC.height);
-        if layer != Layer::default() {
-            layer.area = path::area(&top, &below, f64::from(TRAFFIC.height));
-        }
-        below = top;
-        layer
-    });
-    let layers = layers.collect();
+    let (drawing, highest) = stacked(past, &columns(past), past.rate(1.0), TRAFFIC.height);
     let now = read(past, None);
     Drawing {
-        span: past.span,
-        points: past.points(),
-        layers,
-        left: labels(scale, format::plain),
-        right: vec![],
         summary: format!(
             "Requests per second: now {} answered, {} limited, {} refused by a breaker, {} failed; at most {} in all.",
             now[0],
@@ -72,6 +40,7 @@ fn draw(past: &Past<'_>) -> Drawing {
             format::rate(highest)
         ),
         empty: (highest <= 0.0).then_some("No requests yet"),
+        ..drawing
     }
 }
 

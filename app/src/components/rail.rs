@@ -5,13 +5,16 @@ use leptos_router::hooks::use_location;
 
 use super::Icon;
 use crate::live::use_live;
-use crate::look::use_look;
-use crate::range::Range;
+use crate::look::{query, use_look};
 use crate::settled::settle;
 use crate::signals::{flag, text};
 
 const OVERVIEW: &str = "M2 9h3l2-5 3 9 2-4h2";
 const BREAKERS: &str = "M1 11h4M11 11h4M5 11l6-6M5 11v.01M11 11v.01";
+const LIMITS: &str = "M2 12a6 6 0 0 1 12 0M8 12l3-5";
+const QUEUES: &str = "M2 4h12M2 8h8M2 12h4";
+const CACHE: &str = "M3 4c0-3 10-3 10 0v8c0 3-10 3-10 0V4c0 3 10 3 10 0";
+const QUERY: &str = "M7 2a5 5 0 1 0 .01 0M11 11l3 3";
 const LAB: &str = "M6 2v4l-4 7h12l-4-7V2M5 2h6";
 
 /// Lists the pages that there are; the Lab only where the sample upstreams run.
@@ -20,10 +23,7 @@ pub fn Rail() -> impl IntoView {
     let (live, look) = (use_live(), use_look());
     let path = use_location().pathname;
     let link = move |to: &'static str, icon: &'static str, name: &'static str, hidden: Signal<bool>| {
-        let href = text(move || match look.range.get() {
-            range if range == Range::default() => to.to_owned(),
-            range => format!("{to}?range={}", range.query()),
-        });
+        let href = text(move || format!("{to}{}", query(look.range.get(), "")));
         let current =
             text(move || if path.with(|path| leads(to, path)) { "page" } else { "false" }.to_owned());
         view! {
@@ -45,6 +45,10 @@ pub fn Rail() -> impl IntoView {
             </div>
             {link("/", OVERVIEW, "Overview", false.into())}
             {link("/breakers", BREAKERS, "Breakers", false.into())}
+            {link("/limits", LIMITS, "Limits", false.into())}
+            {link("/queues", QUEUES, "Queues", false.into())}
+            {link("/cache", CACHE, "Cache", false.into())}
+            {link("/query", QUERY, "Query", false.into())}
             {link("/lab", LAB, "Lab", no_lab)}
         </nav>
     })

@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::look::use_look;
+use crate::look::{address, use_look};
 use crate::range::Range;
 use crate::settled::settle;
-use crate::signals::aria;
+use crate::signals::{aria, text};
 
 /// How much of the past is shown.
 #[component]
@@ -14,7 +14,7 @@ pub fn RangeSegments() -> impl IntoView {
     let link = move |range: Range| {
         settle(view! {
             <a
-                href=format!("?range={}", range.query())
+                href=text(move || look.route.with(|route| address(range, route)))
                 data-noscroll
                 data-testid=format!("range-{}", range.query())
                 aria-current=aria(move || look.range.get() == range)

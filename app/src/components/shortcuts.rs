@@ -7,10 +7,11 @@ use leptos_router::hooks::{use_location, use_navigate};
 
 use super::{Dialog, theme};
 use crate::live::{retry_now, use_live};
+use crate::look::{address, use_look};
 use crate::range::Range;
 use crate::settled::settle;
 
-const LIST: [(&str, &str); 10] = [
+const LIST: [(&str, &str); 14] = [
     ("p", "Pause, or resume"),
     ("t", "Theme: auto, light, dark"),
     ("1 2 3", "Range: 1, 5, 15 minutes"),
@@ -18,6 +19,10 @@ const LIST: [(&str, &str); 10] = [
     ("Shift K", "Kill switch: live integration off or on"),
     ("g o", "Go to the overview"),
     ("g b", "Go to the breakers"),
+    ("g i", "Go to the limits"),
+    ("g u", "Go to the queues"),
+    ("g c", "Go to the cache"),
+    ("g s", "Go to the query page"),
     ("g l", "Go to the Lab"),
     ("← →", "In a chart: read single moments"),
     ("?", "This list"),
@@ -35,19 +40,26 @@ pub fn Shortcuts() -> impl IntoView {
     let go = move |to: &str, scroll: bool| {
         navigate(to, NavigateOptions { scroll, ..NavigateOptions::default() });
     };
-    let range = |range: Range| format!("?range={}", range.query());
+    let look = use_look();
+    let range = move |range: Range| {
+        format!("{}{}", path.get_untracked(), look.route.with_untracked(|route| address(range, route)))
+    };
     let press = move |key: &str| {
         let went = going.get_untracked();
         going.set(key == "g");
         match key {
             "o" if went => go("/", true),
             "b" if went => go("/breakers", true),
+            "i" if went => go("/limits", true),
+            "u" if went => go("/queues", true),
+            "c" if went => go("/cache", true),
+            "s" if went => go("/query", true),
             "l" if went => go("/lab", true),
             "p" => live.toggle_pause(),
             "t" => theme::switch(theme),
-            "1" => go(&format!("{}{}", path.get_untracked(), range(Range::OneMinute)), false),
-            "2" => go(&format!("{}{}", path.get_untracked(), range(Range::FiveMinutes)), false),
-            "3" => go(&format!("{}{}", path.get_untracked(), range(Range::FifteenMinutes)), false),
+            "1" => go(&range(Range::OneMinute), false),
+            "2" => go(&range(Range::FiveMinutes), false),
+            "3" => go(&range(Range::FifteenMinutes), false),
             "r" => retry_now(),
             "K" => live.toggle_integration(),
             "?" => open.set(true),

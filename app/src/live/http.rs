@@ -23,14 +23,13 @@ pub fn understood<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 }
 
 /// The text of an answer that says yes. Apart from what reads it, which is there once for each type.
-#[cfg(feature = "hydrate")]
 pub async fn ask(method: &str, url: &str, body: Option<String>) -> Result<String, String> {
     #[derive(serde::Deserialize)]
     struct Problem {
         detail: String,
     }
 
-    let (status, text) = fetch(method, url, body).await.map_err(|_| UNANSWERED)?;
+    let Answer { status, text, .. } = fetch(method, url, body).await.ok_or(UNANSWERED)?;
     if (200..300).contains(&status) {
         return Ok(text);
     }
@@ -38,9 +37,37 @@ pub async fn ask(method: &str, url: &str, body: Option<String>) -> Result<String
     Err(problem.unwrap_or_else(|_| format!("The server answered {status}.")))
 }
 
-/// The status and the text of an answer.
+/// An answer, whatever it says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    pub status: u16,
+    pub text: String,
+    /// What the gateway says of its cache: `HIT`, `MISS`, …; empty if it did not ask it.
+    pub cache: String,
+    /// Requests that the limit still allows; empty if there is none.
+    pub remaining: String,
+    pub limit: String,
+    /// Seconds; empty if it may be asked at once.
+    pub retry_after: String,
+    /// How old it is, seconds; empty if it is new.
+    pub age: String,
+}
+
+/// Asks; none if nobody answered.
 #[cfg(feature = "hydrate")]
-async fn fetch(method: &str, url: &str, body: Option<String>) -> Result<(u16, String), JsValue> {
+pub async fn fetch(method: &str, url: &str, body: Option<String>) -> Option<Answer> {
+    fetched(method, url, body).await.ok()
+}
+
+/// The server draws pages; it asks nobody.
+#[cfg(not(feature = "hydrate"))]
+#[allow(clippy::unused_async)] // as the browser's is
+pub async fn fetch(_method: &str, _url: &str, _body: Option<String>) -> Option<Answer> {
+    None
+}
+
+#[cfg(feature = "hydrate")]
+async fn fetched(method: &str, url: &str, body: Option<String>) -> Result<Answer, JsValue> {
     use wasm_bindgen::JsCast;
     use wasm_bindgen_futures::JsFuture;
     use web_sys::{Headers, RequestInit, Response};
@@ -57,11 +84,15 @@ async fn fetch(method: &str, url: &str, body: Option<String>) -> Result<(u16, St
     let answer = JsFuture::from(leptos::prelude::window().fetch_with_str_and_init(url, &init)).await?;
     let answer: Response = answer.dyn_into()?;
     let text = JsFuture::from(answer.text()?).await?;
-    Ok((answer.status(), text.as_string().unwrap_or_default()))
-}
-
-/// The server draws pages; it asks nobody.
-#[cfg(not(feature = "hydrate"))]
-pub async fn ask(_method: &str, url: &str, _body: Option<String>) -> Result<String, String> {
-    Err(format!("{url} is asked by browsers only."))
+    let headers = answer.headers();
+    let header = |name| headers.get(name).ok().flatten().unwrap_or_default();
+    Ok(Answer {
+        status: answer.status(),
+        text: text.as_string().unwrap_or_default(),
+        cache: header("x-cache"),
+        remaining: header("x-ratelimit-remaining"),
+        limit: header("x-ratelimit-limit"),
+        retry_after: header("retry-after"),
+        age: header("age"),
+    })
 }

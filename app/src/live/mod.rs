@@ -1,5 +1,6 @@
 //! The page's live state: the board, the connection that feeds it, and the clock of the browser.
 
+mod asked;
 #[cfg(feature = "hydrate")]
 mod browser;
 pub mod http;
@@ -9,6 +10,8 @@ pub mod machine;
 #[cfg(feature = "hydrate")]
 mod socket;
 pub mod words;
+
+pub use asked::Asked;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -193,7 +196,7 @@ pub fn use_live() -> Live {
 }
 
 #[cfg(feature = "hydrate")]
-pub use browser::{draw_soon, start};
+pub use browser::{draw_soon, now_ms, start};
 
 /// Connects (or polls) from now on.
 #[cfg(not(feature = "hydrate"))]

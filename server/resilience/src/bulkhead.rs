@@ -236,6 +236,12 @@ impl Bulkhead {
         self.shared.set_limit(limit);
     }
 
+    /// Whether it finds its limit by itself.
+    #[must_use]
+    pub fn is_adaptive(&self) -> bool {
+        self.shared.adaptive.is_some()
+    }
+
     /// Tells an adaptive bulkhead how a request ended; another one does not mind. Returns the limit if it
     /// changed.
     pub fn observe(&self, completion: Completion, now: Timestamp) -> Option<u32> {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use rad_model::{Quota, Share};
+use rad_resilience::cache::Tier;
 use rad_resilience::{BreakerPolicy, Cache, Policy, Strategy};
 
 mod route;
@@ -10,8 +11,8 @@ mod route;
 use super::file::{self, File, MAX_WORKERS};
 use super::read::Problems;
 use super::{
-    Action, GatewaySettings, KeySource, RolloutSettings, RouteSettings, SampleSettings, Settings,
-    TargetSettings, UpstreamSettings,
+    Action, GatewaySettings, KeySource, RolloutSettings, RouteCacheSettings, RouteSettings, SampleSettings,
+    Settings, TargetSettings, UpstreamSettings,
 };
 
 /// The limits of a route that names none: SPEC'd defaults of the product.
@@ -335,7 +336,7 @@ fn add_console_routes(
     seen: &HashSet<String>,
     upstreams: &BTreeMap<String, usize>,
 ) {
-    let mut add = |(path, limit): (&str, &str), action, rewrite: Option<&str>| {
+    let mut add = |(path, limit): (&str, &str), action, rewrite: Option<&str>, cache| {
         if !seen.contains(path) {
             let limits: Vec<Quota> = limit.parse().into_iter().collect();
             let policy = Policy::new(Strategy::TokenBucket, &limits).ok();
@@ -347,14 +348,20 @@ fn add_console_routes(
                 policy,
                 key: KeySource::Client,
                 queue: None,
-                cache: None,
+                cache,
                 retry: None,
                 fallback: None,
             });
         }
     };
     if let Some(search) = upstreams.get("search") {
-        add(SEARCH_ROUTE, Action::Upstream(*search), Some("/_search"));
+        let tier = Tier::SearchResults;
+        let cache = RouteCacheSettings {
+            freshness: tier.freshness(),
+            tags: vec![tier.tag().to_owned()],
+            methods: vec![http::Method::POST],
+        };
+        add(SEARCH_ROUTE, Action::Upstream(*search), Some("/_search"), Some(cache));
     }
-    add(TEST_ROUTE, Action::Ok, None);
+    add(TEST_ROUTE, Action::Ok, None, None);
 }

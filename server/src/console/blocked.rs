@@ -28,9 +28,13 @@ const MOST: usize = 1_000;
 const YEAR: Duration = Duration::from_hours(365 * 24);
 
 pub async fn all(State(console): Shared) -> Json<Vec<BlockedAddress>> {
+    Json(list(&console))
+}
+
+pub fn list(console: &Console) -> Vec<BlockedAddress> {
     let now = console.clock.now();
     let list = console.plan.blocks.list.list(MOST, now);
-    Json(list.into_iter().map(|(address, blocked)| entry(address, &blocked, now)).collect())
+    list.into_iter().map(|(address, blocked)| entry(address, &blocked, now)).collect()
 }
 
 #[derive(Deserialize)]

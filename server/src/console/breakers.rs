@@ -44,10 +44,14 @@ pub async fn all(State(console): Shared) -> Json<Vec<Details>> {
 }
 
 pub async fn one(State(console): Shared, Name(name): Name) -> Result<Json<Details>, ApiError> {
-    let (at, target) = find(&console, &name)?;
-    let metrics = console.report.breakers().into_iter().nth(at);
-    let metrics = metrics.ok_or_else(|| unknown(&name))?;
-    Ok(Json(details(&console, metrics, target)))
+    let (at, _) = find(&console, &name)?;
+    of(&console, at).map(Json).ok_or_else(|| unknown(&name))
+}
+
+/// The breaker at a position.
+pub fn of(console: &Console, at: usize) -> Option<Details> {
+    let metrics = console.report.breakers().into_iter().nth(at)?;
+    Some(details(console, metrics, console.plan.targets.get(at)?))
 }
 
 #[derive(Deserialize)]

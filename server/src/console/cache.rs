@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use rad_model::metrics::{CacheMetrics, CachedRoute, QueueMetrics, Rejected, Waiting};
 use rad_resilience::Priority;
-use rad_resilience::bulkhead::RejectReason;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -15,35 +15,47 @@ use super::take::Body;
 
 type Shared = State<Arc<Console>>;
 
-pub async fn state(State(console): Shared) -> Json<Value> {
+/// The cache at a moment, and what it did since the start.
+pub fn figures(console: &Console) -> CacheMetrics {
     let figures = console.plan.cache.figures();
-    let routes = console.plan.routes.iter().filter_map(|route| {
+    let totals = console.report.cached();
+    let routes = console.plan.routes.iter().zip(totals).filter_map(|(route, (served, loaded))| {
         let cache = route.cache.as_ref()?;
-        Some(json!({
-            "path": route.path,
-            "ttl_ms": millis(cache.policy.freshness().ttl()),
-            "tags": cache.tags,
-            "methods": cache.methods.iter().map(|method| method.as_str()).collect::<Vec<_>>(),
-        }))
+        let freshness = cache.policy.freshness();
+        let [while_revalidated, if_error] = freshness.stale();
+        Some(CachedRoute {
+            path: route.path.clone(),
+            ttl_ms: millis(freshness.ttl()),
+            stale_while_revalidate_ms: millis(while_revalidated),
+            stale_if_error_ms: millis(if_error),
+            tags: cache.tags.clone(),
+            methods: cache.methods.iter().map(ToString::to_string).collect(),
+            served,
+            loaded,
+        })
     });
-    Json(json!({
-        "entries": figures.entries,
-        "bytes": figures.bytes,
-        "max_bytes": console.plan.max_cache_bytes,
-        "hit_rate": figures.hit_rate(),
-        "saved": figures.saved(),
-        "hits": figures.hits,
-        "stale_hits": figures.stale_hits,
-        "stale_on_error": figures.stale_on_error,
-        "misses": figures.misses,
-        "coalesced": figures.coalesced,
-        "loads": figures.loads,
-        "load_failures": figures.load_failures,
-        "evictions": figures.evictions,
-        "too_large": figures.too_large,
-        "invalidations": figures.invalidations,
-        "routes": routes.collect::<Vec<_>>(),
-    }))
+    CacheMetrics {
+        entries: figures.entries,
+        bytes: figures.bytes,
+        max_bytes: console.plan.max_cache_bytes,
+        hit_rate: figures.hit_rate(),
+        saved: figures.saved(),
+        hits: figures.hits,
+        stale_hits: figures.stale_hits,
+        stale_on_error: figures.stale_on_error,
+        misses: figures.misses,
+        coalesced: figures.coalesced,
+        loads: figures.loads,
+        load_failures: figures.load_failures,
+        evictions: figures.evictions,
+        too_large: figures.too_large,
+        invalidations: figures.invalidations,
+        routes: routes.collect(),
+    }
+}
+
+pub async fn state(State(console): Shared) -> Json<CacheMetrics> {
+    Json(figures(&console))
 }
 
 /// What is to be forgotten: one of these.
@@ -95,38 +107,41 @@ pub async fn refresh(State(console): Shared) -> Json<Value> {
     Json(json!({"invalidated": {"all": true}, "removed": console.sweep_cache()}))
 }
 
-pub async fn queues(State(console): Shared) -> Json<Value> {
+/// Every queue at a moment, and what it did since the start.
+pub fn queue_figures(console: &Console) -> Vec<QueueMetrics> {
     let queues = console.plan.routes.iter().filter_map(|route| {
         let queue = route.queue.as_ref()?;
         let figures = queue.bulkhead.figures();
-        let waiting = Priority::ALL.iter().zip(figures.waiting);
-        let rejected = RejectReason::ALL.iter().zip(figures.rejected);
-        Some(json!({
-            "path": route.path,
-            "in_flight": figures.in_flight,
-            "limit": figures.limit,
-            "capacity": queue.bulkhead.settings().queue,
-            "waiting": waiting.map(|(priority, count)| (word(priority), json!(count))).collect::<serde_json::Map<_, _>>(),
-            "backpressure": figures.backpressure,
-            "rejected": rejected.map(|(reason, count)| (word(reason), json!(count))).collect::<serde_json::Map<_, _>>(),
-            "waited": figures.waited,
-            "waited_ms_total": millis(figures.waited_total),
-            "waited_ms_longest": millis(figures.waited_longest),
-        }))
+        let waiting = |priority: Priority| clamp(figures.waiting[priority.index()]);
+        let [full, waited_too_long, shed] = figures.rejected;
+        Some(QueueMetrics {
+            path: route.path.clone(),
+            in_flight: figures.in_flight,
+            limit: figures.limit,
+            is_adaptive: queue.bulkhead.is_adaptive(),
+            capacity: queue.bulkhead.settings().queue,
+            waiting: Waiting {
+                low: waiting(Priority::Low),
+                normal: waiting(Priority::Normal),
+                high: waiting(Priority::High),
+                critical: waiting(Priority::Critical),
+            },
+            backpressure: figures.backpressure,
+            rejected: Rejected { full, waited_too_long, shed },
+            waited: figures.waited,
+            waited_ms_total: millis(figures.waited_total),
+            waited_ms_longest: millis(figures.waited_longest),
+        })
     });
-    Json(queues.collect())
+    queues.collect()
 }
 
-/// `WaitedTooLong` as `waited_too_long`.
-fn word(name: impl std::fmt::Debug) -> String {
-    let mut word = String::new();
-    for letter in format!("{name:?}").chars() {
-        if letter.is_ascii_uppercase() && !word.is_empty() {
-            word.push('_');
-        }
-        word.push(letter.to_ascii_lowercase());
-    }
-    word
+pub async fn queues(State(console): Shared) -> Json<Vec<QueueMetrics>> {
+    Json(queue_figures(&console))
+}
+
+fn clamp(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 fn millis(duration: std::time::Duration) -> u64 {

@@ -10,7 +10,6 @@ use super::api::Shared;
 use super::error::ApiError;
 use crate::gateway::Route;
 use axum::http::StatusCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// So many keys of a route are listed: those that use the largest share.
@@ -24,10 +23,16 @@ pub async fn all(State(console): Shared) -> Result<Json<Vec<RouteLimits>>, ApiEr
         .map_err(|_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the limits could not be listed"))
 }
 
-fn list(console: &Arc<Console>) -> Vec<RouteLimits> {
+pub fn list(console: &Console) -> Vec<RouteLimits> {
     let rejected = console.report.limited();
     let routes = console.plan.routes.iter().zip(rejected);
     routes.filter_map(|(route, rejected)| route_limits(console, route, rejected)).collect()
+}
+
+/// Keys that all limits remember together.
+pub fn keys(console: &Console) -> usize {
+    let limiters = console.plan.routes.iter().filter_map(|route| route.limiter.as_ref());
+    limiters.map(|limiter| limiter.stats().keys).sum()
 }
 
 fn route_limits(

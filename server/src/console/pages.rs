@@ -20,7 +20,7 @@ pub fn router(console: &Arc<Console>) -> Router<Arc<Console>> {
     let routes = generate_route_list(app::App);
     let context = {
         let console = Arc::clone(console);
-        move || provide_context(console.initial())
+        move || provide_context(console.initial(&app::requested_path()))
     };
     let pages: Router<LeptosOptions> = Router::new()
         .leptos_routes_with_context(&options, routes, context, {
@@ -53,7 +53,7 @@ async fn file_or_missing(
         }
         _ => {
             let page = leptos_axum::render_app_to_stream_with_context(
-                move || provide_context(console.initial()),
+                move || provide_context(console.initial("")),
                 move || app::shell(options.clone()),
             );
             let mut missing = page(Request::from_parts(parts, body)).await.into_response();

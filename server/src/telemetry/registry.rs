@@ -99,6 +99,9 @@ pub struct RouteCounters {
     pub retries: Counter,
     /// Answered by something else than the upstream that was asked.
     pub fallbacks: Counter,
+    /// Lookups that the cache answered, and those that went to the upstream.
+    pub cached: Counter,
+    pub loaded: Counter,
     /// Of the answered and the failed.
     pub durations: Histogram,
     pub fullest: Fullest,
@@ -197,6 +200,8 @@ pub struct RouteTotals {
     pub shadow_rejected: u64,
     pub retries: u64,
     pub fallbacks: u64,
+    pub cached: u64,
+    pub loaded: u64,
     pub durations: Counts,
 }
 
@@ -231,6 +236,8 @@ impl Registry {
                 sum.shadow_rejected += route.shadow_rejected.get();
                 sum.retries += route.retries.get();
                 sum.fallbacks += route.fallbacks.get();
+                sum.cached += route.cached.get();
+                sum.loaded += route.loaded.get();
                 route.durations.add_to(&mut sum.durations);
             }
             totals.targets.resize_with(shard.targets.len(), TargetTotals::default);

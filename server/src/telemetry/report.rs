@@ -44,13 +44,21 @@ impl Report {
     /// how many they would have rejected if they were not in shadow.
     #[must_use]
     pub fn limited(&self) -> Vec<(u64, u64)> {
+        self.since(|route| (route.limited, route.shadow_rejected))
+    }
+
+    /// For each route how many lookups the cache has answered since the start or the reset, and how many went
+    /// to the upstream.
+    #[must_use]
+    pub fn cached(&self) -> Vec<(u64, u64)> {
+        self.since(|route| (route.cached, route.loaded))
+    }
+
+    fn since(&self, counts: fn(&RouteTotals) -> (u64, u64)) -> Vec<(u64, u64)> {
         let before = self.baseline.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.registry.totals();
-        let before = before.1.routes.iter().map(|route| (route.limited, route.shadow_rejected));
-        let since = now.routes.iter().zip(before).map(|(now, (limited, shadow))| {
-            (now.limited.saturating_sub(limited), now.shadow_rejected.saturating_sub(shadow))
-        });
-        since.collect()
+        let both = now.routes.iter().map(counts).zip(before.1.routes.iter().map(counts));
+        both.map(|(now, then)| (now.0.saturating_sub(then.0), now.1.saturating_sub(then.1))).collect()
     }
 
     /// All breakers at this moment, with their counts since the start.
@@ -144,6 +152,8 @@ fn difference(now: &RouteTotals, then: &RouteTotals) -> RouteTotals {
         shadow_rejected: now.shadow_rejected.saturating_sub(then.shadow_rejected),
         retries: now.retries.saturating_sub(then.retries),
         fallbacks: now.fallbacks.saturating_sub(then.fallbacks),
+        cached: now.cached.saturating_sub(then.cached),
+        loaded: now.loaded.saturating_sub(then.loaded),
         durations: now.durations.since(&then.durations),
     }
 }

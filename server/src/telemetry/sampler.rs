@@ -23,6 +23,8 @@ pub struct Sampler {
     before: Totals,
     /// For each rollout its share, and the totals of both sides when it was last changed.
     since_change: Vec<(Share, [SideTotals; 2])>,
+    /// What the cache had answered and loaded a second ago.
+    cache_before: [u64; 2],
     /// One a route.
     gauges: Vec<Gauge>,
 }
@@ -38,7 +40,7 @@ impl Sampler {
             .map(|(rollout, totals)| (rollout.share(), totals.clone()))
             .collect();
         let gauges = plan.routes.iter().map(|_| Gauge::default()).collect();
-        Self { plan, registry, journal, clock, before, since_change, gauges }
+        Self { plan, registry, journal, clock, before, since_change, cache_before: [0; 2], gauges }
     }
 
     /// Samples once an interval, forever.
@@ -101,6 +103,15 @@ impl Sampler {
         sums.p90_us = durations.quantile_us(0.9);
         sums.p99_us = durations.quantile_us(0.99);
         sums.dashboards = self.journal.listeners();
+        let [cached, loaded] = self.looked_up();
+        sums.cached = clamp(cached.saturating_sub(self.cache_before[0]));
+        sums.loaded = clamp(loaded.saturating_sub(self.cache_before[1]));
+        self.cache_before = [cached, loaded];
+        for queue in self.plan.routes.iter().filter_map(|route| route.queue.as_ref()) {
+            let figures = queue.bulkhead.figures();
+            sums.running = sums.running.saturating_add(figures.in_flight);
+            sums.waiting = sums.waiting.saturating_add(clamp(figures.waiting.iter().sum::<usize>() as u64));
+        }
         Tick {
             seq: 0,
             at_ms: unix_ms(),
@@ -109,6 +120,12 @@ impl Sampler {
             breakers: self.breakers(totals),
             rollouts: self.rollouts(totals),
         }
+    }
+
+    /// Lookups that the cache has answered so far, and those that it could not.
+    fn looked_up(&self) -> [u64; 2] {
+        let figures = self.plan.cache.figures();
+        [figures.lookups().saturating_sub(figures.loads), figures.loads]
     }
 
     fn breakers(&self, totals: &Totals) -> Vec<BreakerTick> {

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::switches::Switches;
 use crate::components::{Card, Meter, Outcome, Pill, address, tone, word};
 use crate::format;
+use crate::initial::Answers;
 use crate::live::{Live, http, poll, use_live};
 use crate::settled::settle;
 use crate::signals::{flag, text};
@@ -88,6 +89,8 @@ pub fn Standing(at: usize, name: String) -> impl IntoView {
         answer: RwSignal::new(None),
         outcome: RwSignal::new(Outcome::default()),
     };
+    let first = Answers::take(&known.url("")).and_then(|text| http::understood(&text).ok());
+    known.answer.set(first);
     poll(move || known.ask());
     let tick = Memo::new(move |_| {
         let tick = live.board.with(|board| board.snapshot.now.as_ref()?.breakers.get(at).cloned());

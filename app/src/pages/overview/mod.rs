@@ -1,7 +1,6 @@
 //! The page that a tired person reads at 3 a.m.: what matters now, and what has led to it.
 
 mod events;
-mod limits;
 mod rollout;
 mod share_change;
 mod sides;
@@ -14,12 +13,11 @@ use crate::chart::Chart;
 use crate::chart::latency::LATENCY;
 use crate::chart::success::SUCCESS;
 use crate::chart::traffic::TRAFFIC;
-use crate::components::Breakers;
+use crate::components::{Breakers, Limits};
 use crate::live::use_live;
 use crate::settled::settle;
 use crate::signals::flag;
 use events::Events;
-use limits::Limits;
 use rollout::Rollouts;
 use tiles::Tiles;
 

@@ -69,6 +69,12 @@ impl Freshness {
         self.ttl
     }
 
+    /// How long after that it is served while it is loaded anew, and how long while its loads fail.
+    #[must_use]
+    pub fn stale(&self) -> [Duration; 2] {
+        [self.stale_while_revalidate, self.stale_if_error]
+    }
+
     /// The age up to which a value is served while it is loaded anew.
     pub(super) fn revalidate_until(&self) -> Duration {
         self.ttl + self.stale_while_revalidate

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use rad_model::Route;
 
+use super::{Card, Meter, Rows, numbered};
 use crate::board::Board;
 use crate::chart::limits::LIMITS;
 use crate::chart::plot::{Legend, Model, Plot};
-use crate::components::{Card, Meter, Rows, numbered};
 use crate::format;
 use crate::live::use_live;
+use crate::look::{query, use_look};
 use crate::settled::settle;
-use crate::signals::{flag, text};
+use crate::signals::{aria, flag, text};
 
 /// More rows than these are shown on demand.
 const FEW: usize = 8;
@@ -79,11 +80,15 @@ fn Row(route: usize) -> impl IntoView {
         live.topology.with(|topology| topology.routes.get(route).map(read).unwrap_or_default())
     };
     let path = text(move || of_route(|route| route.path.clone()));
+    let look = use_look();
+    let href = text(move || format!("/limits{}", query(look.range.get(), &path.get())));
     let usage = Memo::new(move |_| live.board.with(|board| usage(board, route)));
     let rejected = move || usage.with(|usage| usage.rejected);
     view! {
         <tr data-testid=text(move || format!("limit-{}", path.get()))>
-            <td class="mono">{path}</td>
+            <td class="mono">
+                <a href=href aria-current=aria(move || look.route.with(|named| *named == path.get()))>{path}</a>
+            </td>
             <td class="muted">{text(move || of_route(policy))}</td>
             <td class="whole">
                 <Meter share=Signal::derive(move || usage.with(|usage| usage.share)) label=path/>

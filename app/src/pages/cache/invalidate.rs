@@ -1,0 +1,98 @@
+//! Invalidation: by tag, by organisation, or everything. There is no way back but the next request, so that
+//! everything takes two presses.
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+use rad_model::metrics::Invalidated;
+
+use super::Known;
+use crate::components::{Card, Outcome, OutcomeLine, Rows, act};
+use crate::format;
+use crate::live::{Asked, http};
+use crate::settled::settle;
+use crate::signals::{aria, flag, text};
+
+/// The card that invalidates.
+#[component]
+pub fn Invalidate(asked: Asked, cache: Known) -> impl IntoView {
+    let outcome = RwSignal::new(Outcome::default());
+    let organisation = RwSignal::new(String::new());
+    let sure = RwSignal::new(false);
+    let busy = flag(move || outcome.with(|outcome| *outcome == Outcome::Under));
+    let invalidate = move |kind: &str, what: &str| {
+        let what = if kind == "all" { "true".to_owned() } else { quoted(what) };
+        let done = move |text: &str| match http::understood::<Invalidated>(text) {
+            Ok(Invalidated { removed }) => {
+                sure.set(false);
+                organisation.set(String::new());
+                asked.again();
+                Outcome::Done { said: told(removed), undo: String::new() }
+            }
+            Err(why) => Outcome::Failed(why),
+        };
+        let body = format!("{{\"{kind}\":{what}}}");
+        act(outcome, "POST", "/api/cache/invalidate".to_owned(), body, Box::new(done));
+    };
+    let tags = Memo::new(move |_| {
+        let mut tags: Vec<String> = cache.with(|cache| {
+            let routes = cache.iter().flat_map(|cache| &cache.routes);
+            routes.flat_map(|route| route.tags.clone()).collect()
+        });
+        tags.sort_unstable();
+        tags.dedup();
+        tags
+    });
+    let each = move || {
+        let named = tags.get().into_iter().enumerate();
+        named.map(|(at, tag)| (tag, at)).collect()
+    };
+    let tag = move |at: usize| {
+        // A row lives for as long as its name is in the list, at whatever place.
+        let tag = tags.with_untracked(|tags| tags.get(at).cloned()).unwrap_or_default();
+        let (shown, test) = (tag.clone(), format!("invalidate-tag-{tag}"));
+        settle(view! {
+            <button data-testid=test aria-disabled=aria(move || busy.get()) on:click=move |_| invalidate("tag", &tag)>{shown}</button>
+        })
+    };
+    let none = flag(move || tags.with(|tags| !tags.is_empty()));
+    let by_organisation = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        match organisation.get_untracked().trim() {
+            "" => {
+                outcome.set(Outcome::Failed("Which organisation? Write it as X-Org-Id names it.".to_owned()))
+            }
+            organisation => invalidate("organisation", organisation),
+        }
+    };
+    let all = move |_| if sure.get_untracked() { invalidate("all", "") } else { sure.set(true) };
+    settle(view! {
+        <Card id="invalidate" title="Invalidate" hint="What is invalidated is asked of the upstream again with the next request.">{settle(view! {
+            <p class="muted" hidden=none>"No route has tags: cache = { ttl = \"30s\", tags = [\"counts\"] } gives it one."</p>
+            <div class="actions wrap" role="group" aria-label="Invalidate by tag">
+                <Rows each=Arc::new(each) row=Arc::new(tag)/>
+            </div>
+            <form class="actions acting" on:submit=by_organisation>
+                <input type="text" maxlength="200" placeholder="Organisation" aria-label="Organisation to invalidate"
+                    prop:value=organisation on:input=move |event| organisation.set(event_target_value(&event))/>
+                <button type="submit" data-testid="invalidate-organisation" aria-disabled=aria(move || busy.get())>"Invalidate organisation"</button>
+            </form>
+            <div class="actions">
+                <button class="danger" data-testid="invalidate-all" aria-disabled=aria(move || busy.get()) on:click=all>
+                    {text(move || if sure.get() { "Invalidate everything now" } else { "Invalidate everything…" }.to_owned())}
+                </button>
+                <button data-testid="invalidate-not" hidden=flag(move || !sure.get()) on:click=move |_| sure.set(false)>"Cancel"</button>
+            </div>
+            <OutcomeLine outcome error="invalidate-error" undo=Callback::new(|_| {})/>
+        })}</Card>
+    })
+}
+
+fn told(removed: u64) -> String {
+    let answers = if removed == 1 { "answer" } else { "answers" };
+    format!("Invalidated {} {answers}.", format::count(removed))
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())
+}

@@ -1,0 +1,188 @@
+//! Who is kept out, for how long and why; and the way to change that.
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+use rad_model::metrics::BlockedAddress;
+
+use crate::components::{Card, Choices, Outcome, OutcomeLine, Rows, act, numbered};
+use crate::format;
+use crate::live::{Asked, use_live};
+use crate::settled::settle;
+use crate::signals::{aria, flag, text};
+
+/// What the API takes, and what the button says.
+const TIMES: [(&str, &str); 4] = [("10m", "10 min"), ("1h", "1 h"), ("1day", "1 day"), ("", "For good")];
+
+/// The list, and what became of the last press.
+#[derive(Clone, Copy, Debug)]
+struct List {
+    asked: Asked,
+    all: Memo<Option<Vec<BlockedAddress>>>,
+    outcome: RwSignal<Outcome>,
+}
+
+impl List {
+    fn entry(self, at: usize) -> Option<BlockedAddress> {
+        self.all.with(|all| all.as_ref()?.get(at).cloned())
+    }
+
+    /// Blocks, with a body as the API takes it; `said` is told once it is done.
+    fn block(self, body: String, address: String, done: impl FnOnce() + 'static) {
+        let done = move |_: &str| {
+            done();
+            self.asked.again();
+            Outcome::Done { said: format!("Blocked {address}."), undo: address }
+        };
+        act(self.outcome, "POST", "/api/blocked".to_owned(), body, Box::new(done));
+    }
+
+    /// Unblocks; `undo` is the body that blocks again.
+    fn unblock(self, address: String, undo: String) {
+        let url = format!("/api/blocked/{address}");
+        let done = move |_: &str| {
+            self.asked.again();
+            Outcome::Done { said: format!("Unblocked {address}."), undo }
+        };
+        act(self.outcome, "DELETE", url, String::new(), Box::new(done));
+    }
+}
+
+/// The card of the blocked clients.
+#[component]
+pub fn Blocked(candidate: RwSignal<String>) -> impl IntoView {
+    let asked = Asked::new("/api/blocked".to_owned());
+    let list = List { asked, all: asked.read(), outcome: RwSignal::new(Outcome::default()) };
+    let why = RwSignal::new(String::new());
+    let time = RwSignal::new(0);
+    let count = move || list.all.with(|all| all.as_ref().map_or(0, Vec::len));
+    let busy = flag(move || list.outcome.with(|outcome| *outcome == Outcome::Under));
+    let block = move || {
+        let address = candidate.get_untracked().trim().to_owned();
+        if address.is_empty() {
+            list.outcome
+                .set(Outcome::Failed("Which client? Write its address, such as 203.0.113.7.".to_owned()));
+            return;
+        }
+        let (lasts, _) = TIMES[time.get_untracked()];
+        let done = move || {
+            candidate.set(String::new());
+            why.set(String::new());
+        };
+        list.block(body(&address, lasts, why.get_untracked().trim()), address, done);
+    };
+    let undo = Callback::new(move |before: String| {
+        if before.starts_with('{') {
+            let address = address_of(&before);
+            list.block(before, address, || {});
+        } else {
+            list.unblock(before, String::new());
+        }
+    });
+    let times = TIMES.map(|(lasts, says)| (format!("block-for-{lasts}"), says.to_owned())).to_vec();
+    let in_force = Signal::derive(move || Some(time.get()));
+    let entered = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        block();
+    };
+    settle(view! {
+        <Card id="block" title="Blocked clients" class="acts" hint="Their requests are answered with 429, on every route, until the time is over.">{settle(view! {
+            <p class="muted" hidden=flag(move || count() > 0)>"Nobody is blocked."</p>
+            <table class="rows" hidden=flag(move || count() == 0)>
+                <thead>
+                    <tr>
+                        <th>"Client"</th>
+                        <th>"For"</th>
+                        <th class="half">"Why"</th>
+                        <th class="wide">"By"</th>
+                        <th></th>
+                    </tr>
+                </thead>
+                <tbody>
+                    <Rows each=Arc::new(move || numbered(0..count())) row=Arc::new(move |at| settle(view! { <Row list at/> }))/>
+                </tbody>
+            </table>
+            <form class="acting" on:submit=entered>
+                <Choices label="For how long" each=times in_force busy press=Callback::new(move |at| time.set(at))/>
+                <div class="actions">
+                    <input type="text" maxlength="60" placeholder="Address, such as 203.0.113.7" aria-label="Client to block"
+                        prop:value=candidate on:input=move |event| candidate.set(event_target_value(&event))/>
+                    <input type="text" maxlength="200" placeholder="Why (optional)" aria-label="Reason for the block"
+                        prop:value=why on:input=move |event| why.set(event_target_value(&event))/>
+                    <button type="submit" class="danger" data-testid="block" aria-disabled=aria(move || busy.get())>"Block"</button>
+                </div>
+            </form>
+            <OutcomeLine outcome=list.outcome error="block-error" undo/>
+        })}</Card>
+    })
+}
+
+#[component]
+fn Row(list: List, at: usize) -> impl IntoView {
+    let live = use_live();
+    let of = move |read: fn(&BlockedAddress) -> String| {
+        text(move || list.entry(at).as_ref().map(read).unwrap_or_default())
+    };
+    let address = of(|blocked| blocked.address.clone());
+    let left = move || {
+        let now = live.board.with(crate::board::Board::at_ms);
+        list.entry(at).and_then(|blocked| Some(blocked.until_ms?.saturating_sub(now)))
+    };
+    let lasts = text(move || left().map_or("good".to_owned(), format::length));
+    let unblock = move |_| {
+        let Some(blocked) = untrack(move || list.entry(at)) else { return };
+        let lasts = untrack(left).map(|ms| format!("{}s", ms.div_ceil(1_000).max(1))).unwrap_or_default();
+        let undo = body(&blocked.address, &lasts, &blocked.reason);
+        list.unblock(blocked.address, undo);
+    };
+    view! {
+        <tr data-testid=text(move || format!("blocked-{}", address.get()))>
+            <td class="mono">{address}</td>
+            <td class="next">{lasts}</td>
+            <td class="whole">{of(|blocked| blocked.reason.clone())}</td>
+            <td class="muted wide">{of(by)}</td>
+            <td class="num acting">
+                <button aria-label=text(move || format!("Unblock {}", address.get())) on:click=unblock>"Unblock"</button>
+            </td>
+        </tr>
+    }
+}
+
+fn by(blocked: &BlockedAddress) -> String {
+    match (blocked.by_hand, blocked.repetition) {
+        (true, _) => "hand".to_owned(),
+        (false, 0 | 1) => "its rejections".to_owned(),
+        (false, times) => format!("its rejections, {times} times in a row"),
+    }
+}
+
+/// As the API takes it.
+fn body(address: &str, lasts: &str, reason: &str) -> String {
+    let text = |text: &str| serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned());
+    format!("{{\"address\":{},\"for\":{},\"reason\":{}}}", text(address), text(lasts), text(reason))
+}
+
+/// The address in a body that was made here: what stands in its fourth quotes.
+fn address_of(body: &str) -> String {
+    body.split('"').nth(3).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_undoes_an_unblock_names_the_address_it_blocks_again() {
+        let body = body("2001:db8::/64", "42s", "said \"no\"");
+        assert_eq!(address_of(&body), "2001:db8::/64");
+        let read: BlockAgain = serde_json::from_str(&body).unwrap();
+        assert_eq!((read.lasts.as_str(), read.reason.as_str()), ("42s", "said \"no\""));
+    }
+
+    #[derive(serde::Deserialize)]
+    struct BlockAgain {
+        #[serde(rename = "for")]
+        lasts: String,
+        reason: String,
+    }
+}

@@ -1,0 +1,183 @@
+//! Who uses a limit, and how much of it is left for each.
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+use rad_model::metrics::{KeyUse, RouteLimits};
+
+use crate::components::{Card, Meter, Pill, Rows, numbered};
+use crate::format;
+use crate::settled::settle;
+use crate::signals::{flag, text};
+
+type Known = Memo<Option<Vec<RouteLimits>>>;
+
+/// The card of a route's limit.
+#[component]
+pub fn Users(limits: Known, path: String, candidate: RwSignal<String>) -> impl IntoView {
+    let limit = {
+        let path = path.clone();
+        let found = move |all: &Option<Vec<RouteLimits>>| {
+            all.as_ref().and_then(|all| all.iter().find(|limit| limit.path == path)).cloned()
+        };
+        Memo::new(move |_| limits.with(&found))
+    };
+    let of = move |read: fn(&RouteLimits) -> String| {
+        text(move || limit.with(|limit| limit.as_ref().map(read).unwrap_or_default()))
+    };
+    let count = move || limit.with(|limit| limit.as_ref().map_or(0, |limit| limit.top.len()));
+    let pill = settle(view! {
+        <Pill tone=of(|limit| if limit.shadow { "warn" } else { "ok" }.to_owned())
+            word=of(|limit| if limit.shadow { "in shadow" } else { "enforced" }.to_owned())/>
+    });
+    settle(view! {
+        <Card id="limit" title=path class="acts" aside=pill>{settle(view! {
+            <p class="says" data-testid="limit-says">{of(says)}</p>
+            <p class="muted" hidden=flag(move || count() > 0)>"Nobody has used it lately."</p>
+            <table class="rows" hidden=flag(move || count() == 0)>
+                <thead>
+                    <tr>
+                        <th>{of(|limit| format!("Who ({}), fullest first", limit.key))}</th>
+                        <th class="third">"Used"</th>
+                        <th class="num">"Of"</th>
+                        <th class="num wide">"Whole again in"</th>
+                        <th></th>
+                    </tr>
+                </thead>
+                <tbody>
+                    <Rows each=Arc::new(move || numbered(0..count())) row=Arc::new(move |at| settle(view! { <Row limit at candidate/> }))/>
+                </tbody>
+            </table>
+            <p class="muted" data-testid="limit-counts">{of(counts)}</p>
+        })}</Card>
+    })
+}
+
+#[component]
+fn Row(limit: Memo<Option<RouteLimits>>, at: usize, candidate: RwSignal<String>) -> impl IntoView {
+    let read = move |read: fn(&KeyUse) -> String| {
+        text(move || limit.with(|limit| limit.as_ref()?.top.get(at).map(read)).unwrap_or_default())
+    };
+    let key = read(|user| user.key.clone());
+    let share = Signal::derive(move || {
+        limit.with(|limit| limit.as_ref()?.top.get(at).map(share)).unwrap_or_default()
+    });
+    // Only clients can be blocked.
+    let is_client =
+        flag(move || limit.with(|limit| limit.as_ref().is_some_and(|limit| limit.key == "client")));
+    let name = text(move || format!("Block {}", key.get()));
+    view! {
+        <tr data-testid=text(move || format!("user-{}", key.get()))>
+            <td class="mono">{key}</td>
+            <td class="whole"><Meter share label=key/></td>
+            <td class="num">{read(used)}</td>
+            <td class="num wide muted">{read(|user| format::seconds(user.reset_ms))}</td>
+            <td class="num acting">
+                <a href="#block" class="button" aria-label=name hidden=flag(move || !is_client.get()) on:click=move |_| candidate.set(key.get_untracked())>
+                    "Block…"
+                </a>
+            </td>
+        </tr>
+    }
+}
+
+fn share(user: &KeyUse) -> f64 {
+    f64::from(user.used) / f64::from(user.capacity.max(1))
+}
+
+/// `190 of 200/minute`.
+fn used(user: &KeyUse) -> String {
+    let used = format::count(user.used.into());
+    if user.capacity == user.limit.requests() {
+        format!("{used} of {}", user.limit)
+    } else {
+        format!("{used} of {} at once, {}", format::count(user.capacity.into()), user.limit)
+    }
+}
+
+/// What the policy is, in a sentence.
+fn says(limit: &RouteLimits) -> String {
+    let quotas: Vec<_> = limit.limits.iter().map(ToString::to_string).collect();
+    let whom = match limit.key.as_str() {
+        "client" => "each client address".to_owned(),
+        "org" => "each organisation".to_owned(),
+        "global" => "everybody together".to_owned(),
+        key => format!("each {key}"),
+    };
+    let burst = limit.burst.map(|burst| format!(", at most {burst} at once")).unwrap_or_default();
+    let strategy = limit.strategy.replace('_', " ");
+    let shadow = if limit.shadow { " It only counts; nobody is rejected." } else { "" };
+    format!("{} for {whom}, by {strategy}{burst}.{shadow}", quotas.join(" and "))
+}
+
+fn counts(limit: &RouteLimits) -> String {
+    let rejected = if limit.shadow {
+        format!("Would have rejected {}", format::count(limit.shadow_rejected))
+    } else {
+        format!("Rejected {}", format::count(limit.rejected))
+    };
+    let forgotten = match limit.evicted {
+        0 => String::new(),
+        count => format!(" {} were forgotten early, for want of room.", format::count(count)),
+    };
+    format!(
+        "{rejected} since the start. Remembers {} of at most {} keys in {}.{forgotten}",
+        format::count(limit.keys),
+        format::count(limit.max_keys),
+        format::bytes(limit.memory_bytes)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit() -> RouteLimits {
+        RouteLimits {
+            path: "/search".to_owned(),
+            limits: vec!["200/minute".parse().unwrap(), "1000/hour".parse().unwrap()],
+            key: "client".to_owned(),
+            strategy: "token_bucket".to_owned(),
+            rejected: 1_200,
+            keys: 14,
+            max_keys: 100_000,
+            memory_bytes: 2_500,
+            ..RouteLimits::default()
+        }
+    }
+
+    #[test]
+    fn a_policy_is_told_in_a_sentence() {
+        assert_eq!(says(&limit()), "200/minute and 1000/hour for each client address, by token bucket.");
+        let shadow = RouteLimits { shadow: true, burst: Some(20), ..limit() };
+        assert_eq!(
+            says(&shadow),
+            "200/minute and 1000/hour for each client address, by token bucket, at most 20 at once. \
+             It only counts; nobody is rejected."
+        );
+    }
+
+    #[test]
+    fn counts_say_what_shadow_would_have_done_and_what_was_forgotten_early() {
+        assert_eq!(
+            counts(&limit()),
+            "Rejected 1,200 since the start. Remembers 14 of at most 100,000 keys in 2.5 kB."
+        );
+        let shadow = RouteLimits { shadow: true, shadow_rejected: 3, evicted: 7, ..limit() };
+        assert!(counts(&shadow).starts_with("Would have rejected 3 since"));
+        assert!(counts(&shadow).ends_with("7 were forgotten early, for want of room."));
+    }
+
+    #[test]
+    fn a_burst_shows_beside_its_window() {
+        let user = |capacity| KeyUse {
+            key: "10.0.0.7".to_owned(),
+            limit: "200/minute".parse().unwrap(),
+            used: 19,
+            capacity,
+            reset_ms: 1,
+        };
+        assert_eq!(used(&user(200)), "19 of 200/minute");
+        assert_eq!(used(&user(20)), "19 of 20 at once, 200/minute");
+    }
+}

@@ -1,0 +1,264 @@
+//! A search through the whole pipeline: sent as anybody's would be, with what the cache and the limit said.
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+
+use crate::components::{Card, Pill, Rows, numbered};
+use crate::format;
+use crate::live::http::{self, Answer};
+use crate::live::use_live;
+use crate::settled::settle;
+use crate::signals::{aria, flag, text};
+
+/// What the page begins with.
+const EXAMPLE: &str = "{\n  \"query\": { \"match_all\": {} },\n  \"size\": 5\n}";
+/// The latest searches that are listed.
+const LISTED: usize = 10;
+/// Longer answers are shown in part: a browser that lays out megabytes of text stands still.
+const SHOWN: usize = 100_000;
+
+/// A search that is over.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Run {
+    at_ms: u64,
+    took_ms: u64,
+    /// None if nobody answered.
+    answer: Option<Answer>,
+}
+
+/// The query page.
+#[component]
+pub fn QueryPage() -> impl IntoView {
+    let query = RwSignal::new(EXAMPLE.to_owned());
+    let under_way = RwSignal::new(false);
+    // The latest first.
+    let runs = RwSignal::new(Vec::<Run>::new());
+    let send = move || {
+        if under_way.get_untracked() {
+            return;
+        }
+        under_way.set(true);
+        spawn_local(async move {
+            let (at_ms, from) = (now_ms(), moment_ms());
+            let answer = http::fetch("POST", "/api/fetch-kibana-data", Some(query.get_untracked())).await;
+            let took_ms = format::whole(moment_ms() - from);
+            // In a page that is gone there is nothing to show it.
+            let _ = under_way.try_set(false);
+            let _ = runs.try_update(|runs| {
+                runs.insert(0, Run { at_ms, took_ms, answer });
+                runs.truncate(LISTED);
+            });
+        });
+    };
+    let entered = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        send();
+    };
+    let count = move || runs.with(Vec::len);
+    let latest = move |read: fn(&Run) -> String| {
+        text(move || runs.with(|runs| runs.first().map(read)).unwrap_or_default())
+    };
+    let pill = settle(view! {
+        <span hidden=flag(move || count() == 0)>
+            <Pill tone=latest(|run| standing(run).0.to_owned()) word=latest(|run| standing(run).1)/>
+        </span>
+    });
+    settle(view! {
+        <p class="lead">
+            "A search as a client would send it: through limits, cache, breaker and retries to the upstream that is named search. "
+            "It counts against your own limit."
+        </p>
+        <div class="pair">
+            <Card id="query" title="Search">{settle(view! {
+                <form on:submit=entered>
+                    <textarea rows="12" spellcheck="false" aria-label="Body of the search, JSON" data-testid="query-body"
+                        prop:value=query on:input=move |event| query.set(event_target_value(&event))
+                        on:keydown=move |event| if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) { send() }>
+                        {EXAMPLE}
+                    </textarea>
+                    <div class="actions">
+                        <button type="submit" class="primary" data-testid="query-send" aria-disabled=aria(move || under_way.get())>
+                            {text(move || if under_way.get() { "Searching…" } else { "Search" }.to_owned())}
+                        </button>
+                        <span class="muted">"or Ctrl Enter"</span>
+                    </div>
+                </form>
+            })}</Card>
+            <Card id="runs" title="Latest searches">{settle(view! {
+                <p class="muted" hidden=flag(move || count() > 0)>"None yet on this page."</p>
+                <table class="rows" hidden=flag(move || count() == 0)>
+                    <thead>
+                        <tr><th>"At"</th><th>"Answer"</th><th>"Cache"</th><th class="num">"Took"</th><th class="num wide">"Limit left"</th></tr>
+                    </thead>
+                    <tbody>
+                        <Rows each=Arc::new(move || numbered(0..count())) row=Arc::new(move |at| settle(view! { <Row runs at/> }))/>
+                    </tbody>
+                </table>
+            })}</Card>
+        </div>
+        <Card id="answer" title="Answer" aside=pill note=latest(note)>{settle(view! {
+            <p class="muted" hidden=flag(move || count() > 0)>"Send the search above, and what comes back is shown here."</p>
+            <pre class="answer" tabindex="0" aria-label="The answer" data-testid="query-answer" hidden=flag(move || count() == 0)>{latest(shown)}</pre>
+        })}</Card>
+    })
+}
+
+#[component]
+fn Row(runs: RwSignal<Vec<Run>>, at: usize) -> impl IntoView {
+    let live = use_live();
+    let of = move |read: fn(&Run) -> String| {
+        text(move || runs.with(|runs| runs.get(at).map(read)).unwrap_or_default())
+    };
+    let when = text(move || {
+        let at_ms = runs.with(|runs| runs.get(at).map(|run| run.at_ms)).unwrap_or_default();
+        format::clock(at_ms, live.zone())
+    });
+    view! {
+        <tr data-testid="run">
+            <td>{when}</td>
+            <td><Pill tone=of(|run| standing(run).0.to_owned()) word=of(|run| standing(run).1)/></td>
+            <td>{of(cache)}</td>
+            <td class="num">{of(|run| took(run.took_ms))}</td>
+            <td class="num wide muted">{of(left)}</td>
+        </tr>
+    }
+}
+
+/// How it ended: tone and words.
+fn standing(run: &Run) -> (&'static str, String) {
+    match &run.answer {
+        None => ("bad", "no answer".to_owned()),
+        Some(answer) => match answer.status {
+            200..300 => ("ok", answer.status.to_string()),
+            429 => ("warn", "429 limited".to_owned()),
+            status => ("bad", status.to_string()),
+        },
+    }
+}
+
+/// What the cache had to do with it.
+fn cache(run: &Run) -> String {
+    let Some(answer) = &run.answer else { return String::new() };
+    let old = if answer.age.is_empty() { String::new() } else { format!(", {} s old", answer.age) };
+    match answer.cache.as_str() {
+        "HIT" => format!("hit{old}"),
+        "STALE" => format!("stale{old}"),
+        "COALESCED" => "shared with another's".to_owned(),
+        "MISS" => "miss".to_owned(),
+        _ => "not asked".to_owned(),
+    }
+}
+
+fn took(ms: u64) -> String {
+    format!("{} ms", format::count(ms))
+}
+
+/// `9 of 10`, or when there will be more.
+fn left(run: &Run) -> String {
+    match &run.answer {
+        Some(answer) if answer.limit.is_empty() => String::new(),
+        Some(answer) if answer.status == 429 => format!("more in {} s", answer.retry_after),
+        Some(answer) => format!("{} of {}", answer.remaining, answer.limit),
+        None => String::new(),
+    }
+}
+
+fn note(run: &Run) -> String {
+    match &run.answer {
+        Some(_) => format!("{}, cache: {}", took(run.took_ms), cache(run)),
+        None => String::new(),
+    }
+}
+
+fn shown(run: &Run) -> String {
+    let Some(answer) = &run.answer else { return http::UNANSWERED.to_owned() };
+    let mut text = pretty(&answer.text);
+    if text.len() > SHOWN {
+        let size = format::bytes(format_len(&text));
+        let end = (0..=SHOWN).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        text.truncate(end);
+        text.push_str(&format!("\n… {size} in all"));
+    }
+    text
+}
+
+fn format_len(text: &str) -> u64 {
+    u64::try_from(text.len()).unwrap_or(u64::MAX)
+}
+
+/// JSON with a line for each member; what is none stays as it is.
+#[cfg(feature = "hydrate")]
+fn pretty(text: &str) -> String {
+    let read = js_sys::JSON::parse(text);
+    let written = read
+        .and_then(|json| js_sys::JSON::stringify_with_replacer_and_space(&json, &JsValue::NULL, &2.into()));
+    written.ok().and_then(|text| text.as_string()).unwrap_or_else(|| text.to_owned())
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn pretty(text: &str) -> String {
+    text.to_owned()
+}
+
+#[cfg(feature = "hydrate")]
+use crate::live::now_ms;
+#[cfg(feature = "hydrate")]
+use wasm_bindgen::JsValue;
+
+/// The server sends no searches.
+#[cfg(not(feature = "hydrate"))]
+fn now_ms() -> u64 {
+    0
+}
+
+/// For durations: not set back when the clock is.
+#[cfg(feature = "hydrate")]
+fn moment_ms() -> f64 {
+    leptos::prelude::window().performance().map_or(0.0, |performance| performance.now())
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn moment_ms() -> f64 {
+    0.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(answer: Answer) -> Run {
+        Run { at_ms: 0, took_ms: 1_200, answer: Some(answer) }
+    }
+
+    #[test]
+    fn a_run_says_what_the_cache_and_the_limit_had_to_do_with_it() {
+        let hit = run(Answer {
+            status: 200,
+            cache: "HIT".to_owned(),
+            age: "7".to_owned(),
+            limit: "10".to_owned(),
+            remaining: "9".to_owned(),
+            ..Answer::default()
+        });
+        assert_eq!(note(&hit), "1,200 ms, cache: hit, 7 s old");
+        assert_eq!((standing(&hit), left(&hit).as_str()), (("ok", "200".to_owned()), "9 of 10"));
+        let limited = run(Answer {
+            status: 429,
+            limit: "10".to_owned(),
+            remaining: "0".to_owned(),
+            retry_after: "6".to_owned(),
+            ..Answer::default()
+        });
+        assert_eq!((cache(&limited).as_str(), left(&limited).as_str()), ("not asked", "more in 6 s"));
+    }
+
+    #[test]
+    fn of_a_long_answer_only_the_beginning_is_shown() {
+        let long = run(Answer { text: "ä".repeat(SHOWN), ..Answer::default() });
+        let text = shown(&long);
+        assert!(text.len() <= SHOWN + 40);
+        assert!(text.ends_with("… 200 kB in all"));
+    }
+}

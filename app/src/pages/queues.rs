@@ -1,0 +1,165 @@
+//! What holds a place, what waits for one, and what was turned away.
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+use rad_model::metrics::QueueMetrics;
+
+use crate::chart::Chart;
+use crate::chart::queue::QUEUE;
+use crate::components::{Card, Meter, Pill, Rows, numbered};
+use crate::format;
+use crate::live::Asked;
+use crate::settled::settle;
+use crate::signals::{flag, text};
+
+type Known = Memo<Option<Vec<QueueMetrics>>>;
+
+/// The queues' page.
+#[component]
+pub fn QueuesPage() -> impl IntoView {
+    let queues: Known = Asked::new("/api/queues".to_owned()).read();
+    let count = move || queues.with(|queues| queues.as_ref().map_or(0, Vec::len));
+    let none = flag(move || queues.with(|queues| queues.as_ref().is_some_and(Vec::is_empty)));
+    settle(view! {
+        <Chart spec=&QUEUE/>
+        <Card id="queues" title="Queues">{settle(view! {
+            <p class="muted" hidden=flag(move || !none.get())>
+                "No route has a queue: queue = { limit = 64 } in a [[routes]] section bounds what is in flight at once, and lets 100 more wait."
+            </p>
+            <table class="rows" hidden=flag(move || count() == 0)>
+                <thead>
+                    <tr>
+                        <th>"Route"</th>
+                        <th>"State"</th>
+                        <th class="fifth">"In flight"</th>
+                        <th class="fifth">"Waiting"</th>
+                        <th>"Turned away"</th>
+                        <th class="wide">"Waited"</th>
+                    </tr>
+                </thead>
+                <tbody>
+                    <Rows each=Arc::new(move || numbered(0..count())) row=Arc::new(move |at| settle(view! { <Row queues at/> }))/>
+                </tbody>
+            </table>
+        })}</Card>
+    })
+}
+
+#[component]
+fn Row(queues: Known, at: usize) -> impl IntoView {
+    let of = move |read: fn(&QueueMetrics) -> String| {
+        text(move || queues.with(|queues| queues.as_ref()?.get(at).map(read)).unwrap_or_default())
+    };
+    let share = move |read: fn(&QueueMetrics) -> f64| {
+        Signal::derive(move || queues.with(|queues| queues.as_ref()?.get(at).map(read)).unwrap_or_default())
+    };
+    let path = of(|queue| queue.path.clone());
+    view! {
+        <tr data-testid=text(move || format!("queue-{}", path.get()))>
+            <td class="mono">{path}</td>
+            <td><Pill tone=of(|queue| standing(queue).0.to_owned()) word=of(|queue| standing(queue).1.to_owned())/></td>
+            <td class="whole">
+                <Meter share=share(|queue| part(queue.in_flight, queue.limit)) label=text(move || format!("{} in flight", path.get()))/>
+                <small>{of(in_flight)}</small>
+            </td>
+            <td class="whole">
+                <Meter share=share(|queue| part(queue.waiting.sum(), queue.capacity)) label=text(move || format!("{} waiting", path.get()))/>
+                <small>{of(waiting)}</small>
+            </td>
+            <td class="whole">{of(rejected)}</td>
+            <td class="muted wide">{of(waited)}</td>
+        </tr>
+    }
+}
+
+fn part(of: u32, all: u32) -> f64 {
+    f64::from(of) / f64::from(all.max(1))
+}
+
+/// How a queue is to be seen, and the word for it.
+fn standing(queue: &QueueMetrics) -> (&'static str, &'static str) {
+    match queue {
+        queue if queue.capacity > 0 && queue.waiting.sum() >= queue.capacity => ("bad", "full"),
+        queue if queue.backpressure => ("warn", "backpressure"),
+        queue if queue.waiting.sum() > 0 => ("warn", "waiting"),
+        _ => ("ok", "free"),
+    }
+}
+
+/// `3 of 64`, or `3 of 64, adaptive`.
+fn in_flight(queue: &QueueMetrics) -> String {
+    let adaptive = if queue.is_adaptive { ", adaptive" } else { "" };
+    format!("{} of {}{adaptive}", format::count(queue.in_flight.into()), format::count(queue.limit.into()))
+}
+
+/// `3 of 100: 1 high, 2 normal`.
+fn waiting(queue: &QueueMetrics) -> String {
+    let waits = queue.waiting;
+    let each =
+        [(waits.critical, "critical"), (waits.high, "high"), (waits.normal, "normal"), (waits.low, "low")];
+    let each: Vec<_> = each
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    let each = if each.is_empty() { String::new() } else { format!(": {}", each.join(", ")) };
+    format!("{} of {}{each}", format::count(waits.sum().into()), format::count(queue.capacity.into()))
+}
+
+/// `12: 10 found it full, 2 waited too long`.
+fn rejected(queue: &QueueMetrics) -> String {
+    let no = queue.rejected;
+    let each = [(no.full, "found it full"), (no.waited_too_long, "waited too long"), (no.shed, "gave way")];
+    let each: Vec<_> = each
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{} {word}", format::count(count)))
+        .collect();
+    if each.is_empty() { "nobody".to_owned() } else { each.join(", ") }
+}
+
+/// How many had to wait, and how long.
+fn waited(queue: &QueueMetrics) -> String {
+    match queue.waited {
+        0 => "nobody had to".to_owned(),
+        count => format!(
+            "{}: {} ms on average, at most {} ms",
+            format::count(count),
+            format::count(queue.waited_ms_total / count),
+            format::count(queue.waited_ms_longest)
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rad_model::metrics::{Rejected, Waiting};
+
+    #[test]
+    fn a_queue_says_who_waits_and_who_was_turned_away() {
+        let queue = QueueMetrics {
+            in_flight: 4,
+            limit: 4,
+            is_adaptive: true,
+            capacity: 3,
+            waiting: Waiting { normal: 2, high: 1, ..Waiting::default() },
+            rejected: Rejected { full: 10, waited_too_long: 2, shed: 0 },
+            waited: 4,
+            waited_ms_total: 1_000,
+            waited_ms_longest: 700,
+            ..QueueMetrics::default()
+        };
+        assert_eq!(standing(&queue), ("bad", "full"));
+        assert_eq!(in_flight(&queue), "4 of 4, adaptive");
+        assert_eq!(waiting(&queue), "3 of 3: 1 high, 2 normal");
+        assert_eq!(rejected(&queue), "10 found it full, 2 waited too long");
+        assert_eq!(waited(&queue), "4: 250 ms on average, at most 700 ms");
+        let free = QueueMetrics { limit: 4, capacity: 3, ..QueueMetrics::default() };
+        assert_eq!(
+            (standing(&free).1, waiting(&free).as_str(), rejected(&free).as_str()),
+            ("free", "0 of 3", "nobody")
+        );
+    }
+}

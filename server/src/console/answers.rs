@@ -1,0 +1,41 @@
+//! What a page would ask the API for as soon as it is there: told with the page, so that its first picture is
+//! whole, also where no script runs.
+
+use serde::Serialize;
+
+use super::{Console, blocked, breakers, cache, limits};
+
+/// Above this many keys the limits are not listed while a page waits for it; it asks for them itself.
+const MOST_KEYS: usize = 20_000;
+
+/// Paths of the API and what they would answer, for the page at a path.
+pub fn of(console: &Console, path: &str) -> Vec<(String, String)> {
+    let mut parts = path.split('/').skip(1);
+    let answers = match (parts.next(), parts.next()) {
+        (Some("breakers"), name) => vec![breaker(console, name.unwrap_or_default())],
+        (Some("limits"), _) => vec![
+            (limits::keys(console) <= MOST_KEYS)
+                .then(|| answer("/api/limits", &limits::list(console)))
+                .flatten(),
+            answer("/api/blocked", &blocked::list(console)),
+        ],
+        (Some("queues"), _) => vec![answer("/api/queues", &cache::queue_figures(console))],
+        (Some("cache"), _) => vec![answer("/api/cache", &cache::figures(console))],
+        _ => vec![],
+    };
+    answers.into_iter().flatten().collect()
+}
+
+/// The one that is named, or else the first.
+fn breaker(console: &Console, name: &str) -> Option<(String, String)> {
+    let targets = console.plan.targets.iter();
+    let written = |name: &str| name.replace(' ', "%20");
+    let at =
+        targets.map(|target| written(&target.name)).position(|known| name.is_empty() || known == name)?;
+    let known = &console.plan.targets.get(at)?.name;
+    answer(&format!("/api/breakers/{}", written(known)), &breakers::of(console, at)?)
+}
+
+fn answer(path: &str, of: &impl Serialize) -> Option<(String, String)> {
+    Some((path.to_owned(), serde_json::to_string(of).ok()?))
+}
