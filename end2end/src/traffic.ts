@@ -11,17 +11,19 @@ export interface Load {
   together?: number;
   /** The client that each request comes from, as the trusted proxy in front would say; else this machine. */
   client?: (index: number) => string;
+  /** Further headers of each request. */
+  headers?: Record<string, string>;
 }
 
 /** Sends `count` requests and waits for every answer. */
-export async function send(url: string, { count, together = 10, client }: Load): Promise<Answer[]> {
+export async function send(url: string, { count, together = 10, client, headers }: Load): Promise<Answer[]> {
   const agent = new Agent({ keepAlive: true, maxSockets: together });
   const answers: Answer[] = [];
   let next = 0;
   const worker = async () => {
     for (let index = next++; index < count; index = next++) {
-      const headers: Record<string, string> = client ? { "x-forwarded-for": client(index) } : {};
-      answers[index] = await get(url, agent, headers);
+      const from: Record<string, string> = client ? { "x-forwarded-for": client(index) } : {};
+      answers[index] = await get(url, agent, { ...from, ...headers });
     }
   };
   try {

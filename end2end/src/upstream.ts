@@ -10,6 +10,7 @@ export class Upstream {
   /** Requests that have reached it. */
   received = 0;
   manner: Manner = "answer";
+  private readonly stalled: ServerResponse[] = [];
 
   private constructor(
     readonly name: string,
@@ -35,6 +36,11 @@ export class Upstream {
     await once(this.server, "close");
   }
 
+  /** Answers what has been stalled so far. */
+  release(): void {
+    for (const response of this.stalled.splice(0)) response.end();
+  }
+
   private take(request: IncomingMessage, response: ServerResponse): void {
     this.received += 1;
     switch (this.manner) {
@@ -49,6 +55,8 @@ export class Upstream {
         response.end();
         return;
       case "stall":
+        request.resume();
+        this.stalled.push(response);
         return;
       case "reset":
         request.socket.resetAndDestroy();

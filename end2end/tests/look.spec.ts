@@ -64,7 +64,7 @@ test("names of 64 characters and ten stages fit every window, and the tile tells
   await expect(page.getByTestId("tile-candidate")).toHaveText("10–50");
   for (const width of [360, 768, 1180, 1440]) {
     await page.setViewportSize({ width, height: 900 });
-    for (const path of ["/", "/breakers", "/lab"]) {
+    for (const path of await pages(page)) {
       await openLive(page, gateway.console + path);
       const wide = await page.evaluate(() => document.documentElement.scrollWidth);
       expect(wide, `${path} in a window of ${width}`).toBeLessThanOrEqual(width);

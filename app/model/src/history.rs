@@ -11,6 +11,8 @@ pub struct History {
     pub at_ms: Vec<u64>,
     pub answered: Vec<u32>,
     pub limited: Vec<u32>,
+    #[serde(default)]
+    pub shed: Vec<u32>,
     pub short_circuited: Vec<u32>,
     pub failed: Vec<u32>,
     pub unmatched: Vec<u32>,
@@ -83,6 +85,7 @@ impl History {
         for (column, before) in [
             (&mut self.answered, &earlier.answered),
             (&mut self.limited, &earlier.limited),
+            (&mut self.shed, &earlier.shed),
             (&mut self.short_circuited, &earlier.short_circuited),
             (&mut self.failed, &earlier.failed),
             (&mut self.unmatched, &earlier.unmatched),
@@ -113,6 +116,7 @@ impl History {
         put(&mut self.at_ms, tick.at_ms);
         put(&mut self.answered, tick.totals.answered);
         put(&mut self.limited, tick.totals.limited);
+        put(&mut self.shed, tick.totals.shed);
         put(&mut self.short_circuited, tick.totals.short_circuited);
         put(&mut self.failed, tick.totals.failed);
         put(&mut self.unmatched, tick.totals.unmatched);

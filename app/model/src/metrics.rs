@@ -41,7 +41,7 @@ pub struct Counts {
     /// The client went away first.
     pub abandoned: u64,
     pub unmatched: u64,
-    /// Of the limited: those that found the queue full, or waited in it too long.
+    /// Found the queue full, or waited in it too long (503).
     #[serde(default)]
     pub shed: u64,
     /// Attempts after the first.

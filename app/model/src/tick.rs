@@ -30,6 +30,9 @@ pub struct Totals {
     pub answered: u32,
     /// Rejected by a limit (429).
     pub limited: u32,
+    /// Turned away by a queue (503).
+    #[serde(default)]
+    pub shed: u32,
     /// Rejected by an open breaker (503).
     pub short_circuited: u32,
     /// Answered by an upstream with 5xx, or not at all (502, 504).
@@ -63,9 +66,9 @@ impl Totals {
     /// All requests of the interval.
     #[must_use]
     pub fn requests(&self) -> u32 {
-        [self.answered, self.limited, self.short_circuited, self.failed, self.abandoned, self.unmatched]
-            .into_iter()
-            .fold(0, u32::saturating_add)
+        let refused = [self.limited, self.shed, self.short_circuited];
+        let rest = [self.answered, self.failed, self.abandoned, self.unmatched];
+        refused.into_iter().chain(rest).fold(0, u32::saturating_add)
     }
 
     /// Share of the requests let in by the limits that were answered, 0 to 1; `None` if there was none.

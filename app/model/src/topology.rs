@@ -26,6 +26,9 @@ pub struct Route {
     pub limits: Vec<Quota>,
     /// What the limits count by, as configured: `client`, `org`, `header:NAME` or `global`.
     pub key: String,
+    /// The limits count, and reject nobody.
+    #[serde(default)]
+    pub shadow: bool,
 }
 
 /// Where a route leads.

@@ -15,6 +15,7 @@ pub static TRAFFIC: Spec = Spec {
     series: &[
         Series { label: "answered", tone: "accent" },
         Series { label: "limited", tone: "warn" },
+        Series { label: "turned away by queue", tone: "shed" },
         Series { label: "refused by breaker", tone: "off" },
         Series { label: "failed", tone: "bad" },
     ],
@@ -22,9 +23,9 @@ pub static TRAFFIC: Spec = Spec {
     read,
 };
 
-fn columns<'a>(past: &Past<'a>) -> [&'a [u32]; 4] {
+fn columns<'a>(past: &Past<'a>) -> [&'a [u32]; 5] {
     let history = past.history;
-    [&history.answered, &history.limited, &history.short_circuited, &history.failed]
+    [&history.answered, &history.limited, &history.shed, &history.short_circuited, &history.failed]
 }
 
 fn draw(past: &Past<'_>) -> Drawing {
@@ -32,11 +33,13 @@ fn draw(past: &Past<'_>) -> Drawing {
     let now = read(past, None);
     Drawing {
         summary: format!(
-            "Requests per second: now {} answered, {} limited, {} refused by a breaker, {} failed; at most {} in all.",
+            "Requests per second: now {} answered, {} limited, {} turned away by a queue, {} refused by a breaker, \
+             {} failed; at most {} in all.",
             now[0],
             now[1],
             now[2],
             now[3],
+            now[4],
             format::rate(highest)
         ),
         empty: (highest <= 0.0).then_some("No requests yet"),

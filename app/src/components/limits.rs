@@ -113,7 +113,8 @@ fn usage(board: &Board, route: usize) -> Use {
 
 fn policy(route: &Route) -> String {
     let limits: Vec<_> = route.limits.iter().map(ToString::to_string).collect();
-    format!("{} · {}", limits.join(", "), route.key)
+    let shadow = if route.shadow { ", in shadow" } else { "" };
+    format!("{} · {}{shadow}", limits.join(", "), route.key)
 }
 
 /// The limited routes, in steps of a tenth, so that rows do not change places every second.
@@ -138,7 +139,13 @@ mod tests {
         let limit = "10/minute".parse().unwrap();
         for (path, limits) in [("/a", vec![limit]), ("/free", vec![]), ("/b", vec![limit])] {
             let (to, key) = (Destination::Static, "client".to_owned());
-            board.snapshot.topology.routes.push(Route { path: path.to_owned(), to, limits, key });
+            board.snapshot.topology.routes.push(Route {
+                path: path.to_owned(),
+                to,
+                limits,
+                key,
+                shadow: false,
+            });
         }
         let fullest = Some(LimitUse { key: "10.0.0.7".to_owned(), limit, used: 9 });
         let tick = RouteTick { route: 2, requests: 1, limited: 0, failed: 0, p99_us: 0, fullest };

@@ -283,6 +283,7 @@ impl Plan {
             },
             limits: route.limits.clone(),
             key: route.key.to_string(),
+            shadow: route.limiter.as_ref().is_some_and(|limiter| limiter.policy().is_shadow()),
         });
         let breakers = self.targets.iter().map(|target| BreakerInfo {
             name: target.name.clone(),

@@ -176,11 +176,7 @@ impl Ticket {
         match ending {
             _ if !self.is_clients => {}
             Ending::ShortCircuited => route.short_circuited.add(),
-            // Rejected by the gateway for its own reasons, as by a limit.
-            Ending::Shed => {
-                route.shed.add();
-                route.limited.add();
-            }
+            Ending::Shed => route.shed.add(),
             // Neither a success nor a failure of the upstream.
             Ending::Abandoned => route.abandoned.add(),
             _ if failed => route.failed.add(),

@@ -105,6 +105,7 @@ impl Collector for Counters {
             let outcomes = [
                 ("answered", now.answered),
                 ("limited", now.limited),
+                ("shed", now.shed),
                 ("short_circuited", now.short_circuited),
                 ("failed", now.failed),
                 ("abandoned", now.abandoned),

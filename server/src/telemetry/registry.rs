@@ -91,7 +91,7 @@ pub struct RouteCounters {
     pub failed: Counter,
     /// The client went away first.
     pub abandoned: Counter,
-    /// Of the limited: those that the queue turned away.
+    /// Turned away by the queue.
     pub shed: Counter,
     /// Let in, though a limit in shadow mode would have rejected them.
     pub shadow_rejected: Counter,

@@ -165,7 +165,7 @@ fn summary(totals: &RouteTotals, unmatched: u64) -> Summary {
     let success_rate = (let_in > 0).then(|| totals.answered as f64 / let_in as f64);
     let ms = |q| millis(&totals.durations, q);
     Summary {
-        requests: let_in + totals.limited + totals.abandoned + unmatched,
+        requests: let_in + totals.limited + totals.shed + totals.abandoned + unmatched,
         answered: totals.answered,
         limited: totals.limited,
         short_circuited: totals.short_circuited,

@@ -88,6 +88,7 @@ impl Sampler {
             let (tick, spent) = route_tick(at, now, then, fullest);
             sums.answered += clamp(now.answered - then.answered);
             sums.limited += tick.limited;
+            sums.shed += clamp(now.shed - then.shed);
             sums.short_circuited += clamp(now.short_circuited - then.short_circuited);
             sums.failed += clamp(now.failed - then.failed);
             sums.abandoned += clamp(now.abandoned - then.abandoned);
@@ -168,7 +169,8 @@ fn route_tick(
     fullest: Option<LimitUse>,
 ) -> (RouteTick, Option<Counts>) {
     let requests = |totals: &RouteTotals| {
-        totals.answered + totals.limited + totals.short_circuited + totals.failed + totals.abandoned
+        let refused = totals.limited + totals.shed + totals.short_circuited;
+        totals.answered + refused + totals.failed + totals.abandoned
     };
     let requests = clamp(requests(now) - requests(then));
     let spent = (requests > 0).then(|| now.durations.since(&then.durations));

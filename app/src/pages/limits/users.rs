@@ -39,7 +39,7 @@ pub fn Users(limits: Known, path: String, candidate: RwSignal<String>) -> impl I
                     <tr>
                         <th>{of(|limit| format!("Who ({}), fullest first", limit.key))}</th>
                         <th class="third">"Used"</th>
-                        <th class="num">"Of"</th>
+                        <th class="num">"Requests"</th>
                         <th class="num wide">"Whole again in"</th>
                         <th></th>
                     </tr>

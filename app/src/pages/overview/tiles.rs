@@ -58,8 +58,14 @@ pub fn Tiles() -> impl IntoView {
 
 fn requests(past: &Past<'_>) -> Figure {
     let history = past.history;
-    let columns =
-        [&history.answered, &history.limited, &history.short_circuited, &history.failed, &history.unmatched];
+    let columns = [
+        &history.answered,
+        &history.limited,
+        &history.shed,
+        &history.short_circuited,
+        &history.failed,
+        &history.unmatched,
+    ];
     let values =
         last_minute(past, |at| Some(columns.iter().map(|column| past.rate(entry(column, at).into())).sum()));
     let now: f64 = columns.iter().map(|column| past.mean_rate(column)).sum();
