@@ -46,9 +46,14 @@ const INERT: &str = "<style>[data-testid=connection],.age,.bar button,.actions,.
 /// The path of the page that the server draws at the moment.
 #[must_use]
 pub fn requested_path() -> String {
-    let url = use_context::<RequestUrl>();
-    let path = url.as_ref().and_then(|url| url.as_ref().split('?').next());
-    path.unwrap_or("/").to_owned()
+    use_context::<RequestUrl>().map_or("/".to_owned(), |url| path_of(url.as_ref()).to_owned())
+}
+
+/// The path of `http://host/path?query`, which is how Leptos tells what is asked for.
+fn path_of(url: &str) -> &str {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.find('/').map_or("/", |at| &rest[at..])
 }
 
 /// The document around the application.
@@ -119,5 +124,18 @@ fn Console() -> impl IntoView {
             </div>
         </div>
         <Shortcuts/>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_a_request_is_found_in_what_leptos_tells() {
+        assert_eq!(path_of("http://leptos.dev/breakers/search%202?range=1m"), "/breakers/search%202");
+        assert_eq!(path_of("http://leptos.dev/"), "/");
+        assert_eq!(path_of("http://leptos.dev"), "/");
+        assert_eq!(path_of("/limits?route=/a"), "/limits");
     }
 }

@@ -61,6 +61,7 @@ test("the first picture of the page has the figures already, without a script", 
   const context = await browser.newContext({ javaScriptEnabled: false });
   const page = await context.newPage();
   await page.goto(`${gateway.console}/limits?route=/search`);
+  await expect(page).toHaveTitle("Limits · RAD Monitor");
   await expect(user(page, ABUSER)).toContainText("of 20/minute");
   await expect(page.getByTestId("limit-counts")).toContainText("Rejected 1 since the start");
   await context.close();

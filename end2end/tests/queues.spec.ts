@@ -16,7 +16,7 @@ targets = ["${slow.url}"]
 path = "/search"
 upstream = "search"
 limits = []
-queue = { limit = 2, waiting = 3, max_wait = "1m", priority = "x-priority" }
+queue = { limit = 2, waiting = 3, max_wait = "1m", priority = "header:x-priority" }
 `);
   await openLive(page, `${gateway.console}/queues`);
   const queue = page.getByTestId("queue-/search");

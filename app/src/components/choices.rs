@@ -22,6 +22,7 @@ pub fn Choices(
     let choice = |(at, (name, says)): (usize, (String, String))| {
         settle(view! {
             <button
+                type="button"
                 data-testid=name
                 aria-pressed=aria(move || in_force.get() == Some(at))
                 aria-disabled=aria(move || busy.get())

@@ -282,3 +282,23 @@ fn what_is_wrong_in_a_profile_or_the_environment_is_told_by_line_or_variable() {
     }
     assert!(!error.contains("hunter2"), "{error}");
 }
+
+#[test]
+fn every_tier_is_written_as_the_error_names_it() {
+    let tiers = ["statistics_overview", "distributions", "trends", "counts", "search_results"];
+    let written = |tier: &str| {
+        format!(
+            "[upstreams.u]\ntargets = [\"http://127.0.0.1:1\"]\n[[routes]]\npath = \"/\"\nupstream = \"u\"\n\
+             cache = {{ tier = \"{tier}\" }}\n"
+        )
+    };
+    let lives = tiers.map(|tier| {
+        let settings = Settings::parse(&written(tier), "test.toml", &over(None, &[])).unwrap();
+        settings.routes[0].cache.as_ref().unwrap().freshness.ttl().as_secs()
+    });
+    assert_eq!(lives, [300, 300, 600, 30, 120]);
+    let error = Settings::parse(&written("search"), "test.toml", &over(None, &[])).unwrap_err().to_string();
+    for tier in tiers {
+        assert!(error.contains(tier), "{error}");
+    }
+}

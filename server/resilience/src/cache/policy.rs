@@ -117,6 +117,18 @@ impl Tier {
         })
     }
 
+    /// `statistics_overview`, `distributions`, `trends`, `counts` or `search_results`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::StatisticsOverview => "statistics_overview",
+            Self::Distributions => "distributions",
+            Self::Trends => "trends",
+            Self::Counts => "counts",
+            Self::SearchResults => "search_results",
+        }
+    }
+
     /// The tag that invalidates it.
     #[must_use]
     pub const fn tag(self) -> &'static str {

@@ -83,7 +83,7 @@ impl RouteCache {
         let tier = parsed(
             "a tier",
             "write statistics_overview, distributions, trends, counts or search_results",
-            |text| Tier::ALL.into_iter().find(|tier| tier.tag() == text),
+            |text| Tier::ALL.into_iter().find(|tier| tier.as_str() == text),
         );
         let method = parsed("a method whose answers can be kept", "write GET or POST", |text| match text {
             "GET" => Some(http::Method::GET),
