@@ -48,7 +48,7 @@ test("the figures of the cache are those of the traffic", async ({ page, launch,
   await expect(figures(page)).toContainText("2 answers");
   const row = page.getByTestId("cached-/counts");
   await expect(row).toContainText("60 %");
-  await expect(row).toContainText("5");
+  await expect(row).toContainText("5 lookups");
   await expect(page.getByTestId("cached-/trends")).toContainText("0 %");
   await expect(page.getByTestId("cached-/trends")).toContainText("10 min, 60 min more if the upstream fails");
 

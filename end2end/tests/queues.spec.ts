@@ -24,11 +24,11 @@ queue = { limit = 2, waiting = 3, max_wait = "1m", priority = "header:x-priority
   const url = `${gateway.traffic}/search`;
 
   const running = send(url, { count: 2, together: 2 });
-  await expect(queue).toContainText("2 of 2");
+  await expect(queue).toContainText("2 of 2 in flight");
   const normal = send(url, { count: 2, together: 2 });
-  await expect(queue).toContainText("2 of 3: 2 normal");
+  await expect(queue).toContainText("2 of 3 waiting: 2 normal");
   const high = send(url, { count: 1, headers: { "x-priority": "high" } });
-  await expect(queue).toContainText("3 of 3: 1 high, 2 normal");
+  await expect(queue).toContainText("3 of 3 waiting: 1 high, 2 normal");
   await expect(queue).toContainText("full");
   expect(statuses(await send(url, { count: 4, together: 1 }))).toEqual({ 503: 4 });
   await expect(queue).toContainText("4 found it full");

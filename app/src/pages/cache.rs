@@ -40,7 +40,7 @@ pub fn CachePage() -> impl IntoView {
                     <tr>
                         <th>"Route"</th>
                         <th class="third">"From the cache"</th>
-                        <th class="num">"Of lookups"</th>
+                        <th class="num">"Of"</th>
                         <th>"Kept for"</th>
                         <th class="wide">"Tags"</th>
                     </tr>
@@ -66,11 +66,16 @@ fn Row(cache: Known, at: usize) -> impl IntoView {
         <tr data-testid=of(|route| format!("cached-{}", route.path))>
             <td class="mono">{path}</td>
             <td class="whole"><Meter share label=path calm=true/></td>
-            <td class="num">{of(|route| format::count(route.served + route.loaded))}</td>
+            <td class="num">{of(lookups)}</td>
             <td class="whole">{of(kept)}</td>
             <td class="muted wide">{of(|route| route.tags.join(", "))}</td>
         </tr>
     }
+}
+
+fn lookups(route: &CachedRoute) -> String {
+    let count = route.served + route.loaded;
+    format!("{} {}", format::count(count), if count == 1 { "lookup" } else { "lookups" })
 }
 
 fn share(route: &CachedRoute) -> f64 {

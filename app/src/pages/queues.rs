@@ -60,7 +60,7 @@ fn Row(queues: Known, at: usize) -> impl IntoView {
             <td class="mono">{path}</td>
             <td><Pill tone=of(|queue| standing(queue).0.to_owned()) word=of(|queue| standing(queue).1.to_owned())/></td>
             <td class="whole">
-                <Meter share=share(|queue| part(queue.in_flight, queue.limit)) label=text(move || format!("{} in flight", path.get()))/>
+                <Meter share=share(|queue| part(queue.in_flight, queue.limit)) label=text(move || format!("{} in flight", path.get())) calm=true/>
                 <small>{of(in_flight)}</small>
             </td>
             <td class="whole">
@@ -87,13 +87,13 @@ fn standing(queue: &QueueMetrics) -> (&'static str, &'static str) {
     }
 }
 
-/// `3 of 64`, or `3 of 64, adaptive`.
+/// `3 of 64 in flight`, or `3 of 64 in flight, adaptive`.
 fn in_flight(queue: &QueueMetrics) -> String {
     let adaptive = if queue.is_adaptive { ", adaptive" } else { "" };
-    format!("{} of {}{adaptive}", format::count(queue.in_flight.into()), format::count(queue.limit.into()))
+    format!("{} of {} in flight{adaptive}", format::count(queue.in_flight.into()), format::count(queue.limit.into()))
 }
 
-/// `3 of 100: 1 high, 2 normal`.
+/// `3 of 100 waiting: 1 high, 2 normal`.
 fn waiting(queue: &QueueMetrics) -> String {
     let waits = queue.waiting;
     let each =
@@ -104,7 +104,7 @@ fn waiting(queue: &QueueMetrics) -> String {
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
     let each = if each.is_empty() { String::new() } else { format!(": {}", each.join(", ")) };
-    format!("{} of {}{each}", format::count(waits.sum().into()), format::count(queue.capacity.into()))
+    format!("{} of {} waiting{each}", format::count(waits.sum().into()), format::count(queue.capacity.into()))
 }
 
 /// `12: 10 found it full, 2 waited too long`.
@@ -116,13 +116,13 @@ fn rejected(queue: &QueueMetrics) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{} {word}", format::count(count)))
         .collect();
-    if each.is_empty() { "nobody".to_owned() } else { each.join(", ") }
+    if each.is_empty() { "nobody turned away".to_owned() } else { each.join(", ") }
 }
 
 /// How many had to wait, and how long.
 fn waited(queue: &QueueMetrics) -> String {
     match queue.waited {
-        0 => "nobody had to".to_owned(),
+        0 => "nobody waited".to_owned(),
         count => format!(
             "{}: {} ms on average, at most {} ms",
             format::count(count),
@@ -152,14 +152,14 @@ mod tests {
             ..QueueMetrics::default()
         };
         assert_eq!(standing(&queue), ("bad", "full"));
-        assert_eq!(in_flight(&queue), "4 of 4, adaptive");
-        assert_eq!(waiting(&queue), "3 of 3: 1 high, 2 normal");
+        assert_eq!(in_flight(&queue), "4 of 4 in flight, adaptive");
+        assert_eq!(waiting(&queue), "3 of 3 waiting: 1 high, 2 normal");
         assert_eq!(rejected(&queue), "10 found it full, 2 waited too long");
         assert_eq!(waited(&queue), "4: 250 ms on average, at most 700 ms");
         let free = QueueMetrics { limit: 4, capacity: 3, ..QueueMetrics::default() };
         assert_eq!(
             (standing(&free).1, waiting(&free).as_str(), rejected(&free).as_str()),
-            ("free", "0 of 3", "nobody")
+            ("free", "0 of 3 waiting", "nobody turned away")
         );
     }
 }

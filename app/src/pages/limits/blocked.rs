@@ -92,8 +92,8 @@ pub fn Blocked(candidate: RwSignal<String>) -> impl IntoView {
                 <thead>
                     <tr>
                         <th>"Client"</th>
-                        <th>"For"</th>
-                        <th class="half">"Why"</th>
+                        <th>"Lasts"</th>
+                        <th class="third">"Why"</th>
                         <th class="wide">"By"</th>
                         <th></th>
                     </tr>
@@ -128,7 +128,7 @@ fn Row(list: List, at: usize) -> impl IntoView {
         let now = live.board.with(crate::board::Board::at_ms);
         list.entry(at).and_then(|blocked| Some(blocked.until_ms?.saturating_sub(now)))
     };
-    let lasts = text(move || left().map_or("good".to_owned(), format::length));
+    let lasts = text(move || left().map_or("for good".to_owned(), |ms| format!("{} more", format::length(ms))));
     let unblock = move |_| {
         let Some(blocked) = untrack(move || list.entry(at)) else { return };
         let lasts = untrack(left).map(|ms| format!("{}s", ms.div_ceil(1_000).max(1))).unwrap_or_default();
@@ -137,7 +137,7 @@ fn Row(list: List, at: usize) -> impl IntoView {
     };
     view! {
         <tr data-testid=text(move || format!("blocked-{}", address.get()))>
-            <td class="mono">{address}</td>
+            <td class="mono one">{address}</td>
             <td class="next">{lasts}</td>
             <td class="whole">{of(|blocked| blocked.reason.clone())}</td>
             <td class="muted wide">{of(by)}</td>
@@ -151,8 +151,8 @@ fn Row(list: List, at: usize) -> impl IntoView {
 fn by(blocked: &BlockedAddress) -> String {
     match (blocked.by_hand, blocked.repetition) {
         (true, _) => "hand".to_owned(),
-        (false, 0 | 1) => "its rejections".to_owned(),
-        (false, times) => format!("its rejections, {times} times in a row"),
+        (false, 0 | 1) => "limits".to_owned(),
+        (false, times) => format!("limits, {times} times in a row"),
     }
 }
 

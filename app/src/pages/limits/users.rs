@@ -68,9 +68,9 @@ fn Row(limit: Memo<Option<RouteLimits>>, at: usize, candidate: RwSignal<String>)
     let name = text(move || format!("Block {}", key.get()));
     view! {
         <tr data-testid=text(move || format!("user-{}", key.get()))>
-            <td class="mono">{key}</td>
+            <td class="mono one">{key}</td>
             <td class="whole"><Meter share label=key/></td>
-            <td class="num">{read(used)}</td>
+            <td class="num one">{read(used)}</td>
             <td class="num wide muted">{read(|user| format::seconds(user.reset_ms))}</td>
             <td class="num acting">
                 <a href="#block" class="button" aria-label=name hidden=flag(move || !is_client.get()) on:click=move |_| candidate.set(key.get_untracked())>
