@@ -9,6 +9,7 @@ pub mod components;
 pub mod events;
 pub mod format;
 mod initial;
+mod json;
 pub mod live;
 pub mod look;
 pub mod pages;
@@ -28,7 +29,7 @@ use board::Board;
 use components::{Banner, Bar, Rail, Shortcuts, provide_theme};
 use live::Live;
 use look::provide_look;
-use pages::{BreakersPage, Lab, Missing, Overview};
+use pages::{Missing, Overview};
 
 /// Puts the chosen theme on the page before anything is drawn, so that it never flashes in the other one.
 const THEME: &str = "try{var t=localStorage.getItem('rad-monitor.theme');\
@@ -69,6 +70,18 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     }
 }
 
+/// Takes over the page that the server has drawn, once the code of it is there.
+#[cfg(feature = "hydrate")]
+pub fn hydrate() {
+    wasm_bindgen_futures::spawn_local(async {
+        let path = window().location().pathname().unwrap_or_default();
+        // Without it the page stays as the server has drawn it; the browser's console says why.
+        if pages::load(&path).await {
+            leptos::mount::hydrate_body(App);
+        }
+    });
+}
+
 /// The application.
 #[component]
 pub fn App() -> impl IntoView {
@@ -100,8 +113,8 @@ fn Console() -> impl IntoView {
                     <Banner/>
                     <FlatRoutes fallback=Missing>
                         <Route path=path!("/") view=Overview/>
-                        <Route path=path!("/breakers/:name?") view=BreakersPage/>
-                        <Route path=path!("/lab") view=Lab/>
+                        <Route path=path!("/breakers/:name?") view={pages::BREAKERS}/>
+                        <Route path=path!("/lab") view={pages::LAB}/>
                     </FlatRoutes>
                 </main>
             </div>
