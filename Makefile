@@ -10,7 +10,8 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH):$(HOME)/.cargo/bin
 # One invocation for all crates, so that cargo resolves features once and compiles every dependency once. Without
 # the examples in the documentation: they are linked in another way, for which cargo compiles everything anew.
 PACKAGES := -p rad-model -p rad-resilience -p app -p server --features app/ssr
-# Cargo's profile and directory for the browser are those of cargo-leptos: what one has compiled, the other uses.
+# Cargo's profile, directory and flags for the browser are those of cargo-leptos (--split: a file for each page): what
+# one has compiled, the other uses.
 FRONTEND := -p frontend -p app --features app/hydrate --target wasm32-unknown-unknown \
 	--target-dir target/front --profile wasm-release
 
@@ -21,17 +22,17 @@ setup: ## Install what building and running needs and this machine lacks
 	@.make/setup build
 
 run: setup ## Build and start with the shipped configuration (console on 8000, gateway on 8080)
-	cargo leptos serve --release
+	cargo leptos serve --split --release
 
 dev: setup ## Start, and build again on every change
-	cargo leptos watch
+	cargo leptos watch --split
 
 build: setup ## Build target/release/rad-monitor and target/site
-	cargo leptos build --release
+	cargo leptos build --split --release
 
 test: ## Run all tests: unit, integration, browser
 	@.make/setup test
-	cargo leptos build --release --frontend-only
+	cargo leptos build --split --release --frontend-only
 	cargo test --release $(PACKAGES) --lib --bins --tests
 	cargo test --release --doc -p rad-resilience
 	cd end2end && CHROMIUM="$$(../.make/chromium)" npx playwright test
@@ -43,7 +44,7 @@ lint: ## Check formatting; clippy for the server and for the browser; types of t
 	@.make/setup lint
 	cargo fmt --check
 	cargo clippy --release $(PACKAGES) --all-targets -- -D warnings
-	cargo clippy $(FRONTEND) -- -D warnings
+	RUSTFLAGS=-Clink-args=--emit-relocs cargo clippy $(FRONTEND) -- -D warnings
 	cd end2end && npx tsc
 
 format: ## Format the code

@@ -9,6 +9,7 @@ pub mod components;
 pub mod events;
 pub mod format;
 mod initial;
+mod json;
 pub mod live;
 pub mod look;
 pub mod pages;
@@ -29,7 +30,7 @@ use components::{Banner, Bar, Rail, Shortcuts, provide_theme};
 use initial::Answers;
 use live::Live;
 use look::provide_look;
-use pages::{BreakersPage, CachePage, Lab, LimitsPage, Missing, Overview, QueryPage, QueuesPage};
+use pages::{Missing, Overview};
 
 /// Puts the chosen theme on the page before anything is drawn, so that it never flashes in the other one.
 const THEME: &str = "try{var t=localStorage.getItem('rad-monitor.theme');\
@@ -81,6 +82,18 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     }
 }
 
+/// Takes over the page that the server has drawn, once the code of it is there.
+#[cfg(feature = "hydrate")]
+pub fn hydrate() {
+    wasm_bindgen_futures::spawn_local(async {
+        let path = window().location().pathname().unwrap_or_default();
+        // Without it the page stays as the server has drawn it; the browser's console says why.
+        if pages::load(&path).await {
+            leptos::mount::hydrate_body(App);
+        }
+    });
+}
+
 /// The application.
 #[component]
 pub fn App() -> impl IntoView {
@@ -113,12 +126,12 @@ fn Console() -> impl IntoView {
                     <Banner/>
                     <FlatRoutes fallback=Missing>
                         <Route path=path!("/") view=Overview/>
-                        <Route path=path!("/breakers/:name?") view=BreakersPage/>
-                        <Route path=path!("/limits") view=LimitsPage/>
-                        <Route path=path!("/queues") view=QueuesPage/>
-                        <Route path=path!("/cache") view=CachePage/>
-                        <Route path=path!("/query") view=QueryPage/>
-                        <Route path=path!("/lab") view=Lab/>
+                        <Route path=path!("/breakers/:name?") view={pages::BREAKERS}/>
+                        <Route path=path!("/limits") view={pages::LIMITS}/>
+                        <Route path=path!("/queues") view={pages::QUEUES}/>
+                        <Route path=path!("/cache") view={pages::CACHE}/>
+                        <Route path=path!("/query") view={pages::QUERY}/>
+                        <Route path=path!("/lab") view={pages::LAB}/>
                     </FlatRoutes>
                 </main>
             </div>

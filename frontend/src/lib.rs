@@ -8,5 +8,5 @@ use wasm_bindgen::prelude::wasm_bindgen;
 /// Called by the script in the page's head.
 #[wasm_bindgen]
 pub fn hydrate() {
-    leptos::mount::hydrate_body(app::App);
+    app::hydrate();
 }

@@ -67,7 +67,7 @@ impl<'de> Deserialize<'de> for Share {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let percent = f64::deserialize(deserializer)?;
         Self::from_percent(percent).ok_or_else(|| {
-            serde::de::Error::custom(format!("{percent} is no share: 0 to 100 percent are allowed"))
+            serde::de::Error::custom(format_args!("{percent} is no share: 0 to 100 percent are allowed"))
         })
     }
 }

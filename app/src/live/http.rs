@@ -1,5 +1,6 @@
 //! The console's JSON API, as the page uses it.
 
+use crate::json;
 use serde::de::DeserializeOwned;
 #[cfg(feature = "hydrate")]
 use wasm_bindgen::JsValue;
@@ -19,7 +20,7 @@ pub async fn send<T: DeserializeOwned>(method: &str, url: &str, body: String) ->
 
 /// Reads an answer; the error is a sentence for people.
 pub fn understood<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    serde_json::from_str(text).map_err(|error| format!("The answer was not understood: {error}."))
+    json::read(text).map_err(|error| format!("The answer was not understood: {error}."))
 }
 
 /// The text of an answer that says yes. Apart from what reads it, which is there once for each type.
@@ -33,7 +34,7 @@ pub async fn ask(method: &str, url: &str, body: Option<String>) -> Result<String
     if (200..300).contains(&status) {
         return Ok(text);
     }
-    let problem = serde_json::from_str::<Problem>(&text).map(|problem| problem.detail);
+    let problem = json::read::<Problem>(&text).map(|problem| problem.detail);
     Err(problem.unwrap_or_else(|_| format!("The server answered {status}.")))
 }
 

@@ -9,6 +9,7 @@ use web_sys::{CloseEvent, Event, MessageEvent, WebSocket};
 
 use super::browser;
 use super::machine::Input;
+use crate::json;
 
 /// An open (or opening) connection.
 pub struct Socket {
@@ -32,7 +33,7 @@ impl Socket {
         let closed = Closure::new(|event: CloseEvent| browser::feed(Input::Closed(event.code())));
         let message = Closure::new(|event: MessageEvent| {
             let text = event.data().dyn_into::<JsString>().map(String::from).unwrap_or_default();
-            match serde_json::from_str::<Frame>(&text) {
+            match json::read::<Frame>(&text) {
                 Ok(frame) => browser::receive(frame),
                 Err(error) => leptos::logging::warn!("a frame was not understood: {error}"),
             }

@@ -9,12 +9,11 @@ use leptos_router::hooks::use_location;
 
 use crate::components::Breakers;
 use crate::live::use_live;
-use crate::settled::{changing, settle};
+use crate::settled::{Settled, changing, settle};
 use standing::Standing;
 
 /// The breakers' page.
-#[component]
-pub fn BreakersPage() -> impl IntoView {
+pub fn page() -> Settled {
     let live = use_live();
     let path = use_location().pathname;
     let details = move || {

@@ -12,15 +12,14 @@ use crate::chart::cache::CACHE;
 use crate::components::{Card, Meter, Rows, numbered};
 use crate::format;
 use crate::live::Asked;
-use crate::settled::settle;
+use crate::settled::{Settled, settle};
 use crate::signals::{flag, text};
 use invalidate::Invalidate;
 
 type Known = Memo<Option<CacheMetrics>>;
 
 /// The cache's page.
-#[component]
-pub fn CachePage() -> impl IntoView {
+pub fn page() -> Settled {
     let asked = Asked::new("/api/cache".to_owned());
     let cache: Known = asked.read();
     let count = move || cache.with(|cache| cache.as_ref().map_or(0, |cache| cache.routes.len()));

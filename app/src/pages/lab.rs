@@ -11,7 +11,7 @@ use crate::chart::Chart;
 use crate::chart::traffic::TRAFFIC;
 use crate::components::{Breakers, Card};
 use crate::live::{Live, http, poll, use_live};
-use crate::settled::{changing, settle};
+use crate::settled::{Settled, changing, settle};
 use crate::signals::{flag, text};
 use side::{Side, SideKnobs};
 use traffic::TrafficKnob;
@@ -50,8 +50,7 @@ impl Bench {
 }
 
 /// The Lab page.
-#[component]
-pub fn Lab() -> impl IntoView {
+pub fn page() -> Settled {
     let live = use_live();
     let here = Memo::new(move |_| live.topology.with(|topology| topology.lab));
     changing(Box::new(

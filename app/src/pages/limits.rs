@@ -10,13 +10,12 @@ use rad_model::metrics::RouteLimits;
 use crate::components::Limits;
 use crate::live::Asked;
 use crate::look::use_look;
-use crate::settled::{changing, settle};
+use crate::settled::{Settled, changing, settle};
 use blocked::Blocked;
 use users::Users;
 
 /// The limits' page.
-#[component]
-pub fn LimitsPage() -> impl IntoView {
+pub fn page() -> Settled {
     let limits = Asked::new("/api/limits".to_owned()).read::<Vec<RouteLimits>>();
     let wanted = use_look().route;
     // The client that somebody is about to block.

@@ -9,7 +9,7 @@ use crate::components::{Card, Pill, Rows, numbered};
 use crate::format;
 use crate::live::http::{self, Answer};
 use crate::live::use_live;
-use crate::settled::settle;
+use crate::settled::{Settled, settle};
 use crate::signals::{aria, flag, text};
 
 /// What the page begins with.
@@ -29,8 +29,7 @@ struct Run {
 }
 
 /// The query page.
-#[component]
-pub fn QueryPage() -> impl IntoView {
+pub fn page() -> Settled {
     let query = RwSignal::new(EXAMPLE.to_owned());
     let under_way = RwSignal::new(false);
     // The latest first.

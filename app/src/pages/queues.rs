@@ -10,14 +10,13 @@ use crate::chart::queue::QUEUE;
 use crate::components::{Card, Meter, Pill, Rows, numbered};
 use crate::format;
 use crate::live::Asked;
-use crate::settled::settle;
+use crate::settled::{Settled, settle};
 use crate::signals::{flag, text};
 
 type Known = Memo<Option<Vec<QueueMetrics>>>;
 
 /// The queues' page.
-#[component]
-pub fn QueuesPage() -> impl IntoView {
+pub fn page() -> Settled {
     let queues: Known = Asked::new("/api/queues".to_owned()).read();
     let count = move || queues.with(|queues| queues.as_ref().map_or(0, Vec::len));
     let none = flag(move || queues.with(|queues| queues.as_ref().is_some_and(Vec::is_empty)));
@@ -90,7 +89,11 @@ fn standing(queue: &QueueMetrics) -> (&'static str, &'static str) {
 /// `3 of 64 in flight`, or `3 of 64 in flight, adaptive`.
 fn in_flight(queue: &QueueMetrics) -> String {
     let adaptive = if queue.is_adaptive { ", adaptive" } else { "" };
-    format!("{} of {} in flight{adaptive}", format::count(queue.in_flight.into()), format::count(queue.limit.into()))
+    format!(
+        "{} of {} in flight{adaptive}",
+        format::count(queue.in_flight.into()),
+        format::count(queue.limit.into())
+    )
 }
 
 /// `3 of 100 waiting: 1 high, 2 normal`.

@@ -128,7 +128,8 @@ fn Row(list: List, at: usize) -> impl IntoView {
         let now = live.board.with(crate::board::Board::at_ms);
         list.entry(at).and_then(|blocked| Some(blocked.until_ms?.saturating_sub(now)))
     };
-    let lasts = text(move || left().map_or("for good".to_owned(), |ms| format!("{} more", format::length(ms))));
+    let lasts =
+        text(move || left().map_or("for good".to_owned(), |ms| format!("{} more", format::length(ms))));
     let unblock = move |_| {
         let Some(blocked) = untrack(move || list.entry(at)) else { return };
         let lasts = untrack(left).map(|ms| format!("{}s", ms.div_ceil(1_000).max(1))).unwrap_or_default();
