@@ -109,6 +109,7 @@ pub struct RouteSettings {
     /// `None` where nothing is limited.
     pub policy: Option<Policy>,
     pub key: KeySource,
+    pub limit_headers: LimitHeaders,
     pub queue: Option<QueueSettings>,
     pub cache: Option<RouteCacheSettings>,
     pub retry: Option<RetryRouteSettings>,
@@ -164,6 +165,21 @@ pub enum Action {
     Rollout(usize),
     /// `{"status": "ok"}`, from the gateway itself.
     Ok,
+}
+
+/// The fields by which callers are told where they stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitHeaders {
+    /// `X-RateLimit-Limit`, `-Remaining` and `-Reset`.
+    pub x_ratelimit: bool,
+    /// `RateLimit` and `RateLimit-Policy`.
+    pub draft: bool,
+}
+
+impl Default for LimitHeaders {
+    fn default() -> Self {
+        Self { x_ratelimit: true, draft: true }
+    }
 }
 
 /// What limits count by.

@@ -39,7 +39,8 @@ pub use dead_letter::{DeadLetter, DeadLetters, MemoryDeadLetters};
 pub use fallback::Fallback;
 pub use hedge::{HedgeDelay, hedge};
 pub use limiter::{
-    Decision, DirectLimiter, InvalidPolicy, Limiter, NotReady, Policy, RateLimit, Stats, Strategy, Usage,
+    Decision, DirectLimiter, InvalidPolicy, Limiter, NotReady, Policy, RateLimit, Standings, Stats, Strategy,
+    Usage,
 };
 pub use retry::{Idempotency, RetryBudget, RetryPolicy, RetrySettings, retry};
 pub use safe_call::SafeCall;

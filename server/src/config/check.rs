@@ -10,8 +10,8 @@ mod route;
 use super::file::{self, File, MAX_WORKERS};
 use super::read::Problems;
 use super::{
-    Action, GatewaySettings, KeySource, RolloutSettings, RouteSettings, SampleSettings, Settings,
-    TargetSettings, UpstreamSettings,
+    Action, GatewaySettings, KeySource, LimitHeaders, RolloutSettings, RouteSettings, SampleSettings,
+    Settings, TargetSettings, UpstreamSettings,
 };
 
 /// The limits of a route that names none: SPEC'd defaults of the product.
@@ -69,9 +69,11 @@ pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
                 "is the path of an earlier route too; each path may stand once",
             );
         }
-        checked.push(check_route(route, &upstream_names, &rollout_names, problems));
+        let limit_headers = route.limit_headers.unwrap_or(gateway.limit_headers);
+        let route = check_route(route, &upstream_names, &rollout_names, problems);
+        checked.push(RouteSettings { limit_headers, ..route });
     }
-    add_console_routes(&mut checked, &seen, &upstream_names);
+    add_console_routes(&mut checked, &seen, &upstream_names, gateway.limit_headers);
 
     let workers = match gateway.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS as usize),
@@ -260,7 +262,8 @@ fn check_route(
         route.fallback.as_ref().and_then(|fallback| route::fallback(key, fallback, upstreams, problems));
     let path = normal(&route.path);
     let rewrite = route.rewrite;
-    RouteSettings { path, action, rewrite, policy, key: source, queue, cache, retry, fallback }
+    let limit_headers = route.limit_headers.unwrap_or_default();
+    RouteSettings { path, action, rewrite, policy, key: source, limit_headers, queue, cache, retry, fallback }
 }
 
 /// The limits of a route; those of the product, if it names none.
@@ -272,6 +275,7 @@ fn check_policy(key: &str, route: &file::Route, problems: &mut Problems) -> Opti
             ("strategy", route.strategy.is_some()),
             ("burst", route.burst.is_some()),
             ("shadow", route.shadow),
+            ("limit_headers", route.limit_headers.is_some()),
         ] {
             if is_set {
                 problems.add(format!("{key}.{name}"), "has nothing to say: limits is empty");
@@ -334,6 +338,7 @@ fn add_console_routes(
     routes: &mut Vec<RouteSettings>,
     seen: &HashSet<String>,
     upstreams: &BTreeMap<String, usize>,
+    limit_headers: LimitHeaders,
 ) {
     let mut add = |(path, limit): (&str, &str), action, rewrite: Option<&str>| {
         if !seen.contains(path) {
@@ -346,6 +351,7 @@ fn add_console_routes(
                 rewrite,
                 policy,
                 key: KeySource::Client,
+                limit_headers,
                 queue: None,
                 cache: None,
                 retry: None,

@@ -15,6 +15,7 @@ mod route;
 use route::cache_bounds;
 pub use route::{Adaptive, Fallback, Queue, Retry, RouteCache};
 
+use super::LimitHeaders;
 use super::block::Block;
 use super::read::{Kind, Problems, Table, Wrong, address, duration, number, parsed, text, whole};
 use super::tree::{Entries, Value};
@@ -81,6 +82,7 @@ pub struct Gateway {
     pub workers: u32,
     pub trusted_proxies: Vec<IpNet>,
     pub max_keys: u32,
+    pub limit_headers: LimitHeaders,
     pub block: Option<Block>,
 }
 
@@ -91,6 +93,7 @@ impl Default for Gateway {
             workers: 0,
             trusted_proxies: Vec::new(),
             max_keys: 100_000,
+            limit_headers: LimitHeaders::default(),
             block: None,
         }
     }
@@ -106,6 +109,7 @@ impl Gateway {
             workers: table.value("workers", &workers).unwrap_or(default.workers),
             trusted_proxies: table.list("trusted_proxies", &network()).unwrap_or_default(),
             max_keys: table.value("max_keys", &keys).unwrap_or(default.max_keys),
+            limit_headers: limit_headers(table).unwrap_or(default.limit_headers),
             block: table.table("block", Block::read),
         }
     }
@@ -319,6 +323,7 @@ pub struct Route {
     pub strategy: Option<Strategy>,
     pub burst: Option<u32>,
     pub shadow: bool,
+    pub limit_headers: Option<LimitHeaders>,
     pub queue: Option<Queue>,
     pub cache: Option<RouteCache>,
     pub retry: Option<Retry>,
@@ -342,6 +347,7 @@ impl Route {
             strategy: table.value("strategy", &strategy()),
             burst: table.value("burst", &whole(1..=u32::MAX, None)),
             shadow: table.value("shadow", &flag()).unwrap_or_default(),
+            limit_headers: limit_headers(table),
             queue: table.table("queue", Queue::read),
             cache: table.table("cache", RouteCache::read),
             retry: table.table("retry", Retry::read),
@@ -368,6 +374,13 @@ fn quota() -> Kind<Quota> {
         }
         _ => Err(Wrong::Kind),
     })
+}
+
+fn limit_headers(table: &mut Table<'_>) -> Option<LimitHeaders> {
+    let how = "write \"x\" for X-RateLimit-*, \"ietf\" for RateLimit and RateLimit-Policy";
+    let kind = parsed("a kind of headers", how, |text| ["x", "ietf"].into_iter().find(|kind| *kind == text));
+    let wanted = table.list("limit_headers", &kind)?;
+    Some(LimitHeaders { x_ratelimit: wanted.contains(&"x"), draft: wanted.contains(&"ietf") })
 }
 
 fn strategy() -> Kind<Strategy> {

@@ -6,13 +6,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
-use rad_resilience::{Decision, Timestamp};
+use rad_resilience::{Standings, Timestamp};
 
 use super::body::{RequestBody, ResponseBody};
 use super::client::{self, Peer};
 use super::connection::{RequestHead, rewritten};
 use super::forward::{Outgoing, Unkept, forward, keep};
 use super::headers::{Refusal, refusal};
+use super::limit::Limited;
 use super::plan::Fallback;
 use super::ticket::{Access, Ending, Ticket, Trace};
 use super::worker::Worker;
@@ -45,13 +46,15 @@ pub async fn handle(
             let started = worker.now();
             let client = peer.client(&parts.headers, &worker.plan.trusted_proxies);
             let blocked = block::refuse(&worker, route, client, started);
-            let decision = match blocked {
+            let limited = match blocked {
                 Some(_) => None,
                 None => limit(&worker, route, client, &parts, &id, started),
             };
-            let mut response = match (blocked, decision) {
+            let mut response = match (blocked, limited) {
                 (Some(refusal), _) => refusal,
-                (None, Some(decision)) if !decision.allowed => answer::limited(decision.quota),
+                (None, Some(Limited { decision, .. })) if !decision.allowed => {
+                    answer::limited(decision.quota)
+                }
                 (None, _) => {
                     let access = access(&worker, &parts, &id, client);
                     let ticket = Ticket::open(Rc::clone(&worker), route, started, access);
@@ -61,8 +64,9 @@ pub async fn handle(
                     serve(&worker, Admitted { route, client, started, head, body }, ticket).await
                 }
             };
-            if let Some(decision) = decision {
-                limit::tell(&decision, worker.unix_s(started), response.headers_mut());
+            if let Some(limited) = limited {
+                let fields = &worker.plan.routes[route].limit_fields;
+                limit::tell(&limited, fields, worker.unix_s(started), response.headers_mut());
             }
             response
         }
@@ -238,11 +242,15 @@ fn limit(
     parts: &request::Parts,
     id: &HeaderValue,
     now: Timestamp,
-) -> Option<Decision> {
+) -> Option<Limited> {
     let route = &worker.plan.routes[at];
     let limiter = route.limiter.as_ref()?;
     let key = client::key(&route.key, client, &parts.headers);
-    let decision = limiter.check(&key, now);
+    let (decision, standings) = if route.limit_fields.list_windows() {
+        limiter.check_all(&key, now)
+    } else {
+        (limiter.check(&key, now), Standings::default())
+    };
     let counters = &worker.shard.routes[at];
     counters.fullest.note(&key, decision.quota, decision.used());
     if decision.shadow_rejected {
@@ -268,7 +276,7 @@ fn limit(
             worker.log(&Line { level: Level::Warn, event: "rate_limit_exceeded", fields: &fields });
         }
     }
-    Some(decision)
+    Some(Limited { decision, standings })
 }
 
 fn unmatched(worker: &Worker, peer: &Peer, parts: &request::Parts, id: &HeaderValue, status: StatusCode) {

@@ -15,6 +15,7 @@ use rad_resilience::{
 
 use super::block::Blocks;
 use super::cached::AnswerCache;
+use super::limit::LimitFields;
 use super::router::Router;
 use crate::config::{
     Action, FallbackSettings, KeySource, QueueSettings, Settings, TargetSettings, UpstreamSettings,
@@ -62,6 +63,8 @@ pub struct Route {
     pub rewrite: Option<String>,
     /// `None` where nothing is limited.
     pub limiter: Option<Limiter<Key>>,
+    /// How its callers are told of the limits.
+    pub limit_fields: LimitFields,
     pub limits: Vec<rad_model::Quota>,
     pub key: KeySource,
     pub queue: Option<Queue>,
@@ -222,6 +225,7 @@ impl Plan {
                 action: route.action,
                 rewrite: route.rewrite.clone(),
                 limiter: route.policy.clone().map(|policy| Limiter::new(policy, settings.gateway.max_keys)),
+                limit_fields: LimitFields::new(route.limit_headers, route.limits()),
                 limits: route.limits().to_vec(),
                 key: route.key.clone(),
                 queue: route

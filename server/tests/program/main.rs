@@ -10,6 +10,7 @@ mod breaker_switches;
 mod breaking;
 mod connections;
 mod faults;
+mod limits;
 mod live;
 mod logs;
 mod process;

@@ -23,7 +23,8 @@ impl Stored {
     pub fn new(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         // What limits said to the one who asked is not for others.
         let is_own = |name: &HeaderName| {
-            *name != RETRY_AFTER && *name != AGE && !name.as_str().starts_with("x-ratelimit-")
+            let is_of_limits = ["x-ratelimit-", "ratelimit"].iter().any(|of| name.as_str().starts_with(of));
+            *name != RETRY_AFTER && *name != AGE && !is_of_limits
         };
         let kept = || headers.iter().filter(|(name, _)| is_own(name));
         let mut values = BytesMut::with_capacity(kept().map(|(_, value)| value.len()).sum());
