@@ -28,6 +28,7 @@ pub mod layer;
 pub mod limiter;
 pub mod retry;
 pub mod safe_call;
+mod sync;
 mod table;
 
 pub use block::{BlockPolicy, BlockReason, Blocked, Blocklist, InvalidBlockPolicy};

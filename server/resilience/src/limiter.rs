@@ -171,4 +171,8 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
 }
 
 #[cfg(test)]
+#[cfg(loom)]
+mod loom_tests;
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;
