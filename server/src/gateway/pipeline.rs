@@ -19,6 +19,7 @@ use super::ticket::{Access, Ending, Ticket, Trace};
 use super::worker::Worker;
 use super::{answer, block, cached, limit, path, request_id};
 use crate::config::Action;
+use crate::problem;
 use crate::rollout::{PIN_COOKIE, PIN_LEGACY, Side};
 use crate::telemetry::log::{Level, Line, Value};
 
@@ -31,6 +32,7 @@ pub async fn handle(
     let (parts, body) = request.into_parts();
     let id = worker.request_ids.of(&parts.headers);
     let is_head = parts.method == Method::HEAD;
+    let wants_problem = problem::is_wanted(&parts.headers);
     let mut response = match find(&worker, &parts, matches!(body, RequestBody::Incoming(_))) {
         Err(reason) => {
             let refusal = match reason {
@@ -71,6 +73,7 @@ pub async fn handle(
             response
         }
     };
+    answer::tell_problem(&mut response, wants_problem);
     if is_head {
         answer::without_content(&mut response);
     }

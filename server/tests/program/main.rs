@@ -13,6 +13,7 @@ mod faults;
 mod limits;
 mod live;
 mod logs;
+mod problems;
 mod process;
 mod proxying;
 mod resilience;
