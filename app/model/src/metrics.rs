@@ -39,6 +39,11 @@ pub struct Counts {
     /// Attempts after the first.
     #[serde(default)]
     pub retries: u64,
+    /// Attempts made because the one before was slow, and those of them that answered first.
+    #[serde(default)]
+    pub hedges: u64,
+    #[serde(default)]
+    pub hedge_wins: u64,
     /// Answered by something else than the upstream that was asked: a stale answer, a fixed one, another
     /// upstream.
     #[serde(default)]
@@ -87,7 +92,8 @@ pub struct Figure {
 pub struct RouteLimits {
     pub path: String,
     pub limits: Vec<Quota>,
-    /// What it counts by: `client`, `org`, `header:NAME` or `global`.
+    /// What it counts by: `client`, `org`, `header:NAME`, `cookie:NAME`, `route` or `global`, or several of them,
+    /// as in `client + header:x-tenant`.
     pub key: String,
     /// `token_bucket`, `leaky_bucket`, `sliding_window` or `fixed_window`.
     pub strategy: String,
@@ -100,6 +106,12 @@ pub struct RouteLimits {
     pub rejected: u64,
     /// Let in, though limits that were not in shadow would have rejected them.
     pub shadow_rejected: u64,
+    /// Let in after they had waited for their turn, where the route lets them.
+    #[serde(default)]
+    pub limit_waited: u64,
+    /// Waiting for their turn at this moment.
+    #[serde(default)]
+    pub limit_waiting: u64,
     pub keys: u64,
     pub max_keys: u64,
     /// Keys forgotten before their windows were whole, because there were too many.

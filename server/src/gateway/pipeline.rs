@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
-use rad_resilience::{Standings, Timestamp};
+use rad_resilience::Timestamp;
 
 use super::body::{RequestBody, ResponseBody};
 use super::client::{self, Peer};
@@ -14,7 +14,7 @@ use super::connection::{RequestHead, rewritten};
 use super::forward::{Outgoing, Unkept, forward, keep};
 use super::headers::{Refusal, refusal};
 use super::limit::Limited;
-use super::plan::Fallback;
+use super::plan::{Fallback, Route};
 use super::ticket::{Access, Ending, Ticket, Trace};
 use super::worker::Worker;
 use super::{answer, block, cached, limit, path, request_id};
@@ -50,7 +50,7 @@ pub async fn handle(
             let blocked = block::refuse(&worker, route, client, started);
             let limited = match blocked {
                 Some(_) => None,
-                None => limit(&worker, route, client, &parts, &id, started),
+                None => limit::limit(&worker, route, client, &parts, &id, started).await,
             };
             let mut response = match (blocked, limited) {
                 (Some(refusal), _) => refusal,
@@ -68,7 +68,7 @@ pub async fn handle(
             };
             if let Some(limited) = limited {
                 let fields = &worker.plan.routes[route].limit_fields;
-                limit::tell(&limited, fields, worker.unix_s(started), response.headers_mut());
+                limit::tell(&limited, fields, worker.unix_s(limited.at), response.headers_mut());
             }
             response
         }
@@ -209,8 +209,9 @@ pub async fn primary(
     if let Some((rollout, side)) = asked.side {
         ticket.on_side(rollout, side);
     }
-    let retry = worker.plan.routes[asked.route].retry.as_ref();
-    forward(worker, asked.upstream, Outgoing { head: &asked.head, body, started, retry }, ticket).await
+    let Route { retry, hedge, .. } = &worker.plan.routes[asked.route];
+    let (retry, hedge) = (retry.as_ref(), hedge.as_ref());
+    forward(worker, asked.upstream, Outgoing { head: &asked.head, body, started, retry, hedge }, ticket).await
 }
 
 /// What stands in for an upstream that failed, if anything does. `body` is none if it is gone.
@@ -224,7 +225,7 @@ pub async fn fall_back(
         (Fallback::Upstream(other), Some(body)) => {
             let started = worker.now();
             let ticket = Ticket::behind_the_scenes(Rc::clone(worker), asked.route, started);
-            let outgoing = Outgoing { head: &asked.head, body, started, retry: None };
+            let outgoing = Outgoing { head: &asked.head, body, started, retry: None, hedge: None };
             let instead = forward(worker, *other, outgoing, ticket).await;
             if instead.status().is_server_error() {
                 instead.into_body().let_go();
@@ -236,50 +237,6 @@ pub async fn fall_back(
     };
     worker.shard.routes[asked.route].fallbacks.add();
     Some(instead)
-}
-
-fn limit(
-    worker: &Worker,
-    at: usize,
-    client: IpAddr,
-    parts: &request::Parts,
-    id: &HeaderValue,
-    now: Timestamp,
-) -> Option<Limited> {
-    let route = &worker.plan.routes[at];
-    let limiter = route.limiter.as_ref()?;
-    let key = client::key(&route.key, client, &parts.headers);
-    let (decision, standings) = if route.limit_fields.list_windows() {
-        limiter.check_all(&key, now)
-    } else {
-        (limiter.check(&key, now), Standings::default())
-    };
-    let counters = &worker.shard.routes[at];
-    counters.fullest.note(&key, decision.quota, decision.used());
-    if decision.shadow_rejected {
-        counters.shadow_rejected.add();
-    }
-    if !decision.allowed {
-        counters.limited.add();
-        worker.limit_reached(at, &key, decision.quota);
-        block::rejected(worker, client, now);
-        if !worker.is_silent() {
-            let fields = [
-                ("request_id", Value::Text(id.to_str().unwrap_or(""))),
-                ("method", Value::Text(parts.method.as_str())),
-                ("path", Value::Text(parts.uri.path())),
-                ("client_ip", Value::Display(&client as &dyn std::fmt::Display)),
-                ("route", Value::Text(&route.path)),
-                ("limit", Value::Display(&decision.quota)),
-                (
-                    "retry_after_ms",
-                    Value::Micros(u64::try_from(decision.retry_after.as_micros()).unwrap_or(u64::MAX)),
-                ),
-            ];
-            worker.log(&Line { level: Level::Warn, event: "rate_limit_exceeded", fields: &fields });
-        }
-    }
-    Some(Limited { decision, standings })
 }
 
 fn unmatched(worker: &Worker, peer: &Peer, parts: &request::Parts, id: &HeaderValue, status: StatusCode) {

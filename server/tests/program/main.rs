@@ -5,6 +5,7 @@
 
 mod api;
 mod api_errors;
+mod attempts;
 mod blocking;
 mod breaker_switches;
 mod breaking;

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use rad_model::Quota;
-use rad_resilience::{Decision, Standings};
 
+use super::Limited;
 use crate::config::LimitHeaders;
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
@@ -15,14 +15,6 @@ const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
 const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const SERVICE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-
-/// What a limit decided about a request, and what its caller is told of.
-#[derive(Clone, Copy, Debug)]
-pub struct Limited {
-    pub decision: Decision,
-    /// Of every window, where they are told.
-    pub standings: Standings,
-}
 
 /// How a route tells its callers where they stand: `X-RateLimit-*`, and the fields of
 /// draft-ietf-httpapi-ratelimit-headers-10. What does not change is put together once.
@@ -65,86 +57,58 @@ impl LimitFields {
 /// which the window is whole again, `Retry-After` the seconds until a rejected caller may try again, or until
 /// then; `t` of `RateLimit` the seconds until the window has room for more than it has now.
 pub fn tell(limited: &Limited, fields: &LimitFields, now_s: u64, headers: &mut HeaderMap) {
-    let Limited { decision, standings } = limited;
+    let Limited { decision, standings, .. } = limited;
     // At once, or the table would grow several times.
     headers.reserve(8);
     let reset_s = ceil_s(decision.reset_after);
     let retry_s = if decision.allowed { reset_s } else { ceil_s(decision.retry_after).max(1) };
-    let mut text = Text::default();
+    // All values in one allocation: every limited answer carries them. What is not said is empty.
+    let mut text = Vec::with_capacity(192);
     let mut digits = itoa::Buffer::new();
+    let mut ends = [0; 6];
     // An upstream that says when to come back knows better than a limit that did not reject.
     if !decision.allowed || !headers.contains_key(RETRY_AFTER) {
-        text.push(digits.format(retry_s));
-        text.end(RETRY_AFTER);
+        text.extend_from_slice(digits.format(retry_s).as_bytes());
     }
-    if fields.x_ratelimit {
-        let requests = u64::from(decision.quota.requests());
-        for (name, number) in
-            [(LIMIT, requests), (REMAINING, u64::from(decision.remaining)), (RESET, now_s + reset_s)]
-        {
-            text.push(digits.format(number));
-            text.end(name);
+    ends[0] = text.len();
+    let numbers = [u64::from(decision.quota.requests()), u64::from(decision.remaining), now_s + reset_s];
+    for (number, end) in numbers.into_iter().zip(&mut ends[1..=3]) {
+        if fields.x_ratelimit {
+            text.extend_from_slice(digits.format(number).as_bytes());
         }
+        *end = text.len();
     }
     if let Some(DraftFields { policy, items }) = &fields.draft {
-        text.push(policy);
-        text.end(POLICY);
+        text.extend_from_slice(policy.as_bytes());
+        ends[4] = text.len();
         for (at, (item, standing)) in items.iter().zip(standings.iter()).enumerate() {
             if at > 0 {
-                text.push(", ");
+                text.extend_from_slice(b", ");
             }
-            text.push(item);
-            text.push(digits.format(standing.remaining));
+            text.extend_from_slice(item.as_bytes());
+            text.extend_from_slice(digits.format(standing.remaining).as_bytes());
             if !standing.more_after.is_zero() {
-                text.push(";t=");
-                text.push(digits.format(ceil_s(standing.more_after)));
+                text.extend_from_slice(b";t=");
+                text.extend_from_slice(digits.format(ceil_s(standing.more_after)).as_bytes());
             }
         }
-        text.end(SERVICE_LIMIT);
+        ends[5] = text.len();
     }
-    text.into_fields(|name, value| {
-        // Lists: an upstream's own limits are told beside these.
-        if name == POLICY || name == SERVICE_LIMIT {
-            headers.append(name, value);
-        } else {
-            headers.insert(name, value);
+    let text = Bytes::from(text);
+    let mut start = 0;
+    for (name, end) in [RETRY_AFTER, LIMIT, REMAINING, RESET, POLICY, SERVICE_LIMIT].into_iter().zip(ends) {
+        if end <= start {
+            continue;
         }
-    });
-}
-
-/// Values of several fields in one allocation: every limited answer carries them.
-#[derive(Default)]
-struct Text {
-    bytes: Vec<u8>,
-    /// Each name, and where its value ends.
-    ends: [Option<(HeaderName, usize)>; 6],
-    count: usize,
-}
-
-impl Text {
-    fn push(&mut self, part: &str) {
-        if self.bytes.capacity() == 0 {
-            self.bytes.reserve(192);
-        }
-        self.bytes.extend_from_slice(part.as_bytes());
-    }
-
-    fn end(&mut self, name: HeaderName) {
-        if let Some(end) = self.ends.get_mut(self.count) {
-            *end = Some((name, self.bytes.len()));
-            self.count += 1;
-        }
-    }
-
-    fn into_fields(self, mut put: impl FnMut(HeaderName, HeaderValue)) {
-        let bytes = Bytes::from(self.bytes);
-        let mut start = 0;
-        for (name, end) in self.ends.into_iter().flatten() {
-            if let Ok(value) = HeaderValue::from_maybe_shared(bytes.slice(start..end)) {
-                put(name, value);
+        if let Ok(value) = HeaderValue::from_maybe_shared(text.slice(start..end)) {
+            // Lists: an upstream's own limits are told beside these.
+            if name == POLICY || name == SERVICE_LIMIT {
+                headers.append(name, value);
+            } else {
+                headers.insert(name, value);
             }
-            start = end;
         }
+        start = end;
     }
 }
 
@@ -167,8 +131,9 @@ mod tests {
         let limiter = Limiter::new(Policy::new(Strategy::TokenBucket, &quotas).unwrap(), 10);
         let now = Timestamp::from_nanos(1);
         (0..before).for_each(|_| assert!(limiter.check(&(), now).allowed));
-        let (decision, standings) = limiter.check_all(&(), now.after(Duration::from_millis(500)));
-        let limited = Limited { decision, standings };
+        let at = now.after(Duration::from_millis(500));
+        let (decision, standings) = limiter.check_all(&(), at);
+        let limited = Limited { decision, standings, at };
         tell(&limited, &LimitFields::new(headers, &quotas), 1_800_000_000, &mut said);
         said
     }
