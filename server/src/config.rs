@@ -109,10 +109,29 @@ pub struct RouteSettings {
     /// `None` where nothing is limited.
     pub policy: Option<Policy>,
     pub key: KeySource,
+    pub limit_headers: LimitHeaders,
+    pub limit_wait: Option<LimitWaitSettings>,
     pub queue: Option<QueueSettings>,
     pub cache: Option<RouteCacheSettings>,
     pub retry: Option<RetryRouteSettings>,
+    pub hedge: Option<HedgeSettings>,
     pub fallback: Option<FallbackSettings>,
+}
+
+/// Requests over their limit may wait for their turn.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitWaitSettings {
+    pub max_wait: Duration,
+    /// The most that wait at a time.
+    pub waiting: usize,
+}
+
+/// How a route asks once more before the first answer is there.
+#[derive(Clone, Copy, Debug)]
+pub struct HedgeSettings {
+    pub after: Duration,
+    /// Attempts beyond the first.
+    pub max: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -166,6 +185,21 @@ pub enum Action {
     Ok,
 }
 
+/// The fields by which callers are told where they stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitHeaders {
+    /// `X-RateLimit-Limit`, `-Remaining` and `-Reset`.
+    pub x_ratelimit: bool,
+    /// `RateLimit` and `RateLimit-Policy`.
+    pub draft: bool,
+}
+
+impl Default for LimitHeaders {
+    fn default() -> Self {
+        Self { x_ratelimit: true, draft: true }
+    }
+}
+
 /// What limits count by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
@@ -173,7 +207,13 @@ pub enum KeySource {
     /// The header that names an organisation, `X-Org-Id`.
     Org,
     Header(http::HeaderName),
+    Cookie(String),
+    /// All requests of the route together.
+    Route,
+    /// As [`KeySource::Route`]: each route counts on its own.
     Global,
+    /// All of these together, two at least.
+    Composite(Vec<KeySource>),
 }
 
 impl KeySource {
@@ -187,7 +227,13 @@ impl fmt::Display for KeySource {
             Self::Client => f.write_str("client"),
             Self::Org => f.write_str("org"),
             Self::Header(name) => write!(f, "header:{name}"),
+            Self::Cookie(name) => write!(f, "cookie:{name}"),
+            Self::Route => f.write_str("route"),
             Self::Global => f.write_str("global"),
+            Self::Composite(parts) => {
+                let parts: Vec<_> = parts.iter().map(ToString::to_string).collect();
+                f.write_str(&parts.join(" + "))
+            }
         }
     }
 }

@@ -144,6 +144,7 @@ fn router(console: Arc<Console>) -> Router {
         .route("/api/", any(missing))
         .route("/ws", any(socket::upgrade))
         .merge(pages::router(&console))
+        .layer(from_fn(error::negotiate))
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(files::is_no_file)))
         .layer(from_fn(origin::guard))
         // A page that cannot be drawn is one failed answer, not a closed connection.

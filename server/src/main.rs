@@ -3,6 +3,7 @@
 mod config;
 mod console;
 mod gateway;
+mod problem;
 mod rollout;
 mod run;
 mod sample;

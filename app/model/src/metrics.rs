@@ -47,6 +47,11 @@ pub struct Counts {
     /// Attempts after the first.
     #[serde(default)]
     pub retries: u64,
+    /// Attempts made because the one before was slow, and those of them that answered first.
+    #[serde(default)]
+    pub hedges: u64,
+    #[serde(default)]
+    pub hedge_wins: u64,
     /// Answered by something else than the upstream that was asked: a stale answer, a fixed one, another
     /// upstream.
     #[serde(default)]

@@ -62,6 +62,15 @@ impl Quota {
         format!("{} per {count} {unit}", self.requests)
     }
 
+    /// The window as it is written: `minute`, `10s`.
+    #[must_use]
+    pub fn window_name(&self) -> String {
+        match self.unit() {
+            (1, unit) => unit.to_owned(),
+            (count, unit) => format!("{count}{}", &unit[..1]),
+        }
+    }
+
     fn unit(&self) -> (u32, &'static str) {
         [(86_400, "day"), (3_600, "hour"), (60, "minute")]
             .into_iter()
@@ -72,10 +81,7 @@ impl Quota {
 
 impl fmt::Display for Quota {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.unit() {
-            (1, unit) => write!(f, "{}/{unit}", self.requests),
-            (count, unit) => write!(f, "{}/{count}{}", self.requests, &unit[..1]),
-        }
+        write!(f, "{}/{}", self.requests, self.window_name())
     }
 }
 

@@ -4,7 +4,7 @@
 //! percentile of the latency cuts the tail for 5 % more requests. Only for calls that change nothing.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -50,12 +50,15 @@ impl HedgeDelay {
     }
 }
 
+/// The most attempts that can be made beyond the first.
+pub const MAX_HEDGES: u32 = 3;
+
 /// How a hedged call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hedged<T, E> {
     /// The first good answer; an error only if no attempt had one.
     pub result: Result<T, E>,
-    /// Attempts that were made, one or two.
+    /// Attempts that were made, at least one.
     pub attempts: u32,
     /// The attempt that the result is of.
     pub winner: u32,
@@ -67,6 +70,7 @@ pub struct Hedged<T, E> {
 pub struct Hedge<'a> {
     delay: &'a HedgeDelay,
     budget: Option<&'a RetryBudget>,
+    most: u32,
 }
 
 /// A call that is made again if it is slow; it must change nothing.
@@ -86,7 +90,7 @@ pub struct Hedge<'a> {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn hedge(delay: &HedgeDelay) -> Hedge<'_> {
-    Hedge { delay, budget: None }
+    Hedge { delay, budget: None, most: 1 }
 }
 
 impl<'a> Hedge<'a> {
@@ -95,7 +99,13 @@ impl<'a> Hedge<'a> {
         Self { budget: Some(budget), ..self }
     }
 
-    /// Makes the call with the number of the attempt. The first good answer wins and the other attempt is
+    /// Makes at most so many attempts beyond the first, 1 to [`MAX_HEDGES`], each so long after the one
+    /// before; one if it is not called.
+    pub fn at_most(self, attempts: u32) -> Self {
+        Self { most: attempts.clamp(1, MAX_HEDGES), ..self }
+    }
+
+    /// Makes the call with the number of the attempt. The first good answer wins and the other attempts are
     /// dropped. An error wins only if nothing else is under way; one that comes before the delay is over is
     /// the answer, for a hedge is not a retry.
     pub async fn run<T, E, F>(self, mut attempt: impl FnMut(u32) -> F) -> Hedged<T, E>
@@ -109,28 +119,49 @@ impl<'a> Hedge<'a> {
         if let Ok(result) = tokio::time::timeout(self.delay.get(), first.as_mut()).await {
             return Hedged { result, attempts: 1, winner: 1 };
         }
-        if self.budget.is_some_and(|budget| !budget.withdraw(TokioClock::shared().now())) {
-            return Hedged { result: first.await, attempts: 1, winner: 1 };
-        }
-        let mut second = pin!(attempt(2));
+        let mut attempts = 1;
         // An attempt that has failed must not be polled again.
-        let mut failed = [false; 2];
-        let (result, winner) = poll_fn(|cx| {
-            for number in [0, 1] {
-                if failed[number] {
-                    continue;
-                }
-                let polled = if number == 0 { first.as_mut().poll(cx) } else { second.as_mut().poll(cx) };
-                let Poll::Ready(result) = polled else { continue };
-                if result.is_ok() || failed[1 - number] {
-                    return Poll::Ready((result, if number == 0 { 1 } else { 2 }));
-                }
-                failed[number] = true;
+        let mut is_first_over = false;
+        let mut others: Vec<(u32, Pin<Box<F>>)> = Vec::new();
+        let mut may_add = true;
+        loop {
+            may_add = may_add
+                && attempts <= self.most
+                && self.budget.is_none_or(|budget| budget.withdraw(TokioClock::shared().now()));
+            if may_add {
+                attempts += 1;
+                others.push((attempts, Box::pin(attempt(attempts))));
             }
-            Poll::Pending
-        })
-        .await;
-        Hedged { result, attempts: 2, winner }
+            let decided = poll_fn(|cx| {
+                if !is_first_over && let Poll::Ready(result) = first.as_mut().poll(cx) {
+                    is_first_over = true;
+                    if result.is_ok() || others.is_empty() {
+                        return Poll::Ready((result, 1));
+                    }
+                }
+                let mut at = 0;
+                while let Some((number, other)) = others.get_mut(at) {
+                    let Poll::Ready(result) = other.as_mut().poll(cx) else {
+                        at += 1;
+                        continue;
+                    };
+                    let winner = *number;
+                    drop(others.swap_remove(at));
+                    if result.is_ok() || (is_first_over && others.is_empty()) {
+                        return Poll::Ready((result, winner));
+                    }
+                }
+                Poll::Pending
+            });
+            let decided = if may_add && attempts <= self.most {
+                tokio::time::timeout(self.delay.get(), decided).await.ok()
+            } else {
+                Some(decided.await)
+            };
+            if let Some((result, winner)) = decided {
+                return Hedged { result, attempts, winner };
+            }
+        }
     }
 }
 

@@ -28,6 +28,7 @@ pub mod layer;
 pub mod limiter;
 pub mod retry;
 pub mod safe_call;
+mod sync;
 mod table;
 
 pub use block::{BlockPolicy, BlockReason, Blocked, Blocklist, InvalidBlockPolicy};
@@ -39,7 +40,8 @@ pub use dead_letter::{DeadLetter, DeadLetters, MemoryDeadLetters};
 pub use fallback::Fallback;
 pub use hedge::{HedgeDelay, hedge};
 pub use limiter::{
-    Decision, DirectLimiter, InvalidPolicy, Limiter, NotReady, Policy, RateLimit, Stats, Strategy, Usage,
+    Decision, DirectLimiter, InvalidPolicy, Limiter, NotReady, Policy, RateLimit, Standings, Stats, Strategy,
+    Usage,
 };
 pub use retry::{Idempotency, RetryBudget, RetryPolicy, RetrySettings, retry};
 pub use safe_call::SafeCall;

@@ -28,7 +28,7 @@ use cells::Cells;
 use line::Lines;
 use rules::Rules;
 
-pub use decision::{Decision, Stats, Usage};
+pub use decision::{Decision, Standing, Standings, Stats, Usage};
 pub use direct::DirectLimiter;
 pub use listing::MAX_LISTED;
 pub use policy::{InvalidPolicy, MAX_WINDOWS, Policy, Strategy};
@@ -99,6 +99,27 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
         self.cells.with(key, |cells| self.rules.weight(cells, now), |cells| self.rules.charge(cells, n, now))
     }
 
+    /// As [`check`](Self::check), and where the key stands in every window afterwards: for callers that
+    /// are told of all of them.
+    pub fn check_all(&self, key: &K, now: Timestamp) -> (Decision, Standings) {
+        if self.lines.any()
+            && let Some(refused) = self.behind(key, 1, now)
+        {
+            return (refused, self.standings(key, now));
+        }
+        let charge = |cells: &mut [u64]| {
+            let decision = self.rules.charge(cells, 1, now);
+            (decision, self.rules.standings(cells, now))
+        };
+        self.cells.with(key, |cells| self.rules.weight(cells, now), charge)
+    }
+
+    /// Where a key stands in every window, without charging.
+    #[must_use]
+    pub fn standings(&self, key: &K, now: Timestamp) -> Standings {
+        self.rules.standings(&self.cells.copy(key), now)
+    }
+
     /// What [`check`](Self::check) would decide, without charging: `remaining` and `reset_after` are those
     /// of this moment.
     #[must_use]
@@ -150,4 +171,8 @@ impl<K: Hash + Eq + Clone> Limiter<K> {
 }
 
 #[cfg(test)]
+#[cfg(loom)]
+mod loom_tests;
+#[cfg(test)]
+#[cfg(not(loom))]
 mod tests;

@@ -6,11 +6,13 @@
 //! of limiters of which most are never asked.
 
 use std::hash::{BuildHasher, Hash};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{OnceLock, PoisonError};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+
+use crate::sync::{Mutex, MutexGuard};
 
 /// So many shards are enough for the workers; there are more only if each would become too large.
 const SHARDS: usize = 64;

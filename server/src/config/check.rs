@@ -6,17 +6,16 @@ use rad_model::{Quota, Share};
 use rad_resilience::cache::Tier;
 use rad_resilience::{BreakerPolicy, Cache, Policy, Strategy};
 
+mod limit;
 mod route;
 
 use super::file::{self, File, MAX_WORKERS};
 use super::read::Problems;
 use super::{
-    Action, GatewaySettings, KeySource, RolloutSettings, RouteCacheSettings, RouteSettings, SampleSettings,
-    Settings, TargetSettings, UpstreamSettings,
+    Action, GatewaySettings, KeySource, LimitHeaders, RolloutSettings, RouteCacheSettings, RouteSettings,
+    SampleSettings, Settings, TargetSettings, UpstreamSettings,
 };
 
-/// The limits of a route that names none: SPEC'd defaults of the product.
-const DEFAULT_LIMITS: [&str; 2] = ["200/minute", "1000/hour"];
 /// Routes of the console's API that go through the gateway.
 const SEARCH_ROUTE: (&str, &str) = ("/api/fetch-kibana-data", "10/minute");
 const TEST_ROUTE: (&str, &str) = ("/api/test-rate-limit", "5/minute");
@@ -57,7 +56,7 @@ pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
     let upstreams: Vec<_> =
         upstreams.into_iter().map(|(name, upstream)| check_upstream(name, upstream, problems)).collect();
     let rollout_names = rollouts.keys().cloned().enumerate().map(|(at, name)| (name, at)).collect();
-    let rollouts = rollouts
+    let rollouts: Vec<_> = rollouts
         .into_iter()
         .map(|(name, rollout)| check_rollout(name, rollout, &upstream_names, problems))
         .collect();
@@ -70,9 +69,14 @@ pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
                 "is the path of an earlier route too; each path may stand once",
             );
         }
-        checked.push(check_route(route, &upstream_names, &rollout_names, problems));
+        let limit_headers = route.limit_headers.unwrap_or(gateway.limit_headers);
+        let (key, hedge) = (route.key.clone(), route.hedge);
+        let route = check_route(route, &upstream_names, &rollout_names, problems);
+        let asked = asked(route.action, &upstreams, &rollouts);
+        let hedge = hedge.and_then(|hedge| route::hedge(&key, &hedge, &asked, problems));
+        checked.push(RouteSettings { limit_headers, hedge, ..route });
     }
-    add_console_routes(&mut checked, &seen, &upstream_names);
+    add_console_routes(&mut checked, &seen, &upstream_names, gateway.limit_headers);
 
     let workers = match gateway.workers {
         0 => std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS as usize),
@@ -246,14 +250,8 @@ fn check_route(
         problems
             .add(format!("{key}.rewrite"), "must begin with / and hold no space, ?, # or control character");
     }
-    let policy = check_policy(key, &route, problems);
-    let source = key_source(&route.counted_by).unwrap_or_else(|| {
-        problems.add(
-            format!("{key}.key"),
-            format!("{:?} is unknown: client, org, header:NAME or global", route.counted_by),
-        );
-        KeySource::Client
-    });
+    let policy = limit::policy(key, &route, problems);
+    let limit_wait = limit::wait(key, &route, policy.as_ref(), problems);
     let queue = route.queue.as_ref().and_then(|queue| route::queue(key, queue, problems));
     let cache = route.cache.as_ref().and_then(|cache| route::cache(key, cache, problems));
     let retry = route.retry.as_ref().and_then(|retry| route::retry(key, retry, problems));
@@ -261,42 +259,38 @@ fn check_route(
         route.fallback.as_ref().and_then(|fallback| route::fallback(key, fallback, upstreams, problems));
     let path = normal(&route.path);
     let rewrite = route.rewrite;
-    RouteSettings { path, action, rewrite, policy, key: source, queue, cache, retry, fallback }
-}
-
-/// The limits of a route; those of the product, if it names none.
-fn check_policy(key: &str, route: &file::Route, problems: &mut Problems) -> Option<Policy> {
-    let defaults = || DEFAULT_LIMITS.iter().filter_map(|text| text.parse().ok()).collect();
-    let limits = route.limits.clone().unwrap_or_else(defaults);
-    if limits.is_empty() {
-        for (name, is_set) in [
-            ("strategy", route.strategy.is_some()),
-            ("burst", route.burst.is_some()),
-            ("shadow", route.shadow),
-        ] {
-            if is_set {
-                problems.add(format!("{key}.{name}"), "has nothing to say: limits is empty");
-            }
-        }
-        return None;
+    let limit_headers = route.limit_headers.unwrap_or_default();
+    let source = route.counted_by;
+    RouteSettings {
+        path,
+        action,
+        rewrite,
+        policy,
+        key: source,
+        limit_headers,
+        limit_wait,
+        queue,
+        cache,
+        retry,
+        hedge: None,
+        fallback,
     }
-    let policy = Policy::new(route.strategy.unwrap_or_default(), &limits)
-        .map_err(|wrong| problems.add(format!("{key}.limits"), bare(&wrong)))
-        .ok()?;
-    let policy = match route.burst {
-        None => policy,
-        Some(burst) => policy
-            .with_burst(burst)
-            .map_err(|wrong| problems.add(format!("{key}.burst"), bare(&wrong)))
-            .ok()?,
-    };
-    Some(if route.shadow { policy.in_shadow() } else { policy })
 }
 
-/// What is wrong, without the name of the setting: the key says it.
-fn bare(wrong: &impl ToString) -> String {
-    let wrong = wrong.to_string();
-    wrong.split_once(": ").map_or(wrong.clone(), |(_, bare)| bare.to_owned())
+/// The upstreams that an action may ask.
+fn asked<'u>(
+    action: Action,
+    upstreams: &'u [UpstreamSettings],
+    rollouts: &[RolloutSettings],
+) -> Vec<&'u UpstreamSettings> {
+    let positions = match action {
+        Action::Ok => Vec::new(),
+        Action::Upstream(at) => vec![at],
+        Action::Rollout(at) => {
+            rollouts.get(at).map(|rollout| vec![rollout.legacy, rollout.candidate]).unwrap_or_default()
+        }
+    };
+    positions.into_iter().filter_map(|at| upstreams.get(at)).collect()
 }
 
 /// That a name is not known, and which are.
@@ -304,15 +298,6 @@ fn unknown(what: &str, name: &str, known: &BTreeMap<String, usize>) -> String {
     let names: Vec<_> = known.keys().map(|name| format!("{name:?}")).collect();
     let names = if names.is_empty() { "none is configured".to_owned() } else { names.join(", ") };
     format!("no {what} is named {name:?}; known: {names}")
-}
-
-fn key_source(text: &str) -> Option<KeySource> {
-    match text {
-        "client" => Some(KeySource::Client),
-        "org" => Some(KeySource::Org),
-        "global" => Some(KeySource::Global),
-        other => other.strip_prefix("header:")?.parse().ok().map(KeySource::Header),
-    }
 }
 
 fn is_path(path: &str) -> bool {
@@ -335,6 +320,7 @@ fn add_console_routes(
     routes: &mut Vec<RouteSettings>,
     seen: &HashSet<String>,
     upstreams: &BTreeMap<String, usize>,
+    limit_headers: LimitHeaders,
 ) {
     let mut add = |(path, limit): (&str, &str), action, rewrite: Option<&str>, cache| {
         if !seen.contains(path) {
@@ -347,9 +333,12 @@ fn add_console_routes(
                 rewrite,
                 policy,
                 key: KeySource::Client,
+                limit_headers,
+                limit_wait: None,
                 queue: None,
                 cache,
                 retry: None,
+                hedge: None,
                 fallback: None,
             });
         }

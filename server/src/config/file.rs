@@ -10,18 +10,23 @@ use rad_model::{LabState, Quota, Share};
 use rad_resilience::breaker::{OpenGrowth, SlidingWindow};
 use rad_resilience::{BreakerSettings, CacheSettings, Strategy};
 
+mod limit;
 mod route;
 
 use route::cache_bounds;
-pub use route::{Adaptive, Fallback, Queue, Retry, RouteCache};
+pub use route::{Adaptive, Fallback, Hedge, Queue, Retry, RouteCache};
 
 use super::block::Block;
 use super::read::{Kind, Problems, Table, Wrong, address, duration, number, parsed, text, whole};
 use super::tree::{Entries, Value};
+use super::{KeySource, LimitHeaders};
 
 pub const MAX_WORKERS: u32 = 256;
 const MIN_KEYS: u32 = 1_000;
 const MAX_KEYS: u32 = 50_000_000;
+/// As many as can wait for one key.
+#[allow(clippy::cast_possible_truncation)]
+const MAX_WAITING: u32 = rad_resilience::limiter::MAX_WAITING as u32;
 const MIN_DURATION: Duration = Duration::from_millis(1);
 const MAX_DURATION: Duration = Duration::from_secs(86_400);
 
@@ -81,6 +86,7 @@ pub struct Gateway {
     pub workers: u32,
     pub trusted_proxies: Vec<IpNet>,
     pub max_keys: u32,
+    pub limit_headers: LimitHeaders,
     pub block: Option<Block>,
 }
 
@@ -91,6 +97,7 @@ impl Default for Gateway {
             workers: 0,
             trusted_proxies: Vec::new(),
             max_keys: 100_000,
+            limit_headers: LimitHeaders::default(),
             block: None,
         }
     }
@@ -106,6 +113,7 @@ impl Gateway {
             workers: table.value("workers", &workers).unwrap_or(default.workers),
             trusted_proxies: table.list("trusted_proxies", &network()).unwrap_or_default(),
             max_keys: table.value("max_keys", &keys).unwrap_or(default.max_keys),
+            limit_headers: limit::headers(table).unwrap_or(default.limit_headers),
             block: table.table("block", Block::read),
         }
     }
@@ -319,11 +327,15 @@ pub struct Route {
     pub strategy: Option<Strategy>,
     pub burst: Option<u32>,
     pub shadow: bool,
+    pub limit_headers: Option<LimitHeaders>,
+    pub limit_wait: Option<Duration>,
+    pub limit_waiting: Option<u32>,
     pub queue: Option<Queue>,
     pub cache: Option<RouteCache>,
     pub retry: Option<Retry>,
+    pub hedge: Option<Hedge>,
     pub fallback: Option<Fallback>,
-    pub counted_by: String,
+    pub counted_by: KeySource,
 }
 
 impl Route {
@@ -338,17 +350,19 @@ impl Route {
             upstream: table.value("upstream", &text("write the name of an upstream")),
             rollout: table.value("rollout", &text("write the name of a rollout")),
             rewrite: table.value("rewrite", &text("write a path, such as \"/_search\"")),
-            limits: table.list("limits", &quota()),
-            strategy: table.value("strategy", &strategy()),
+            limits: table.list("limits", &limit::quota()),
+            strategy: table.value("strategy", &limit::strategy()),
             burst: table.value("burst", &whole(1..=u32::MAX, None)),
             shadow: table.value("shadow", &flag()).unwrap_or_default(),
+            limit_headers: limit::headers(table),
+            limit_wait: table.value("limit_wait", &limit::wait()),
+            limit_waiting: table.value("limit_waiting", &whole(1..=MAX_WAITING, None)),
             queue: table.table("queue", Queue::read),
             cache: table.table("cache", RouteCache::read),
             retry: table.table("retry", Retry::read),
+            hedge: table.table("hedge", Hedge::read),
             fallback: table.table("fallback", Fallback::read),
-            counted_by: table
-                .value("key", &text("write client, org, header:NAME or global"))
-                .unwrap_or_else(|| "client".to_owned()),
+            counted_by: table.value("key", &limit::key_source()).unwrap_or(KeySource::Client),
         }
     }
 }
@@ -359,20 +373,6 @@ fn some_time() -> Kind<Duration> {
 
 fn share() -> Kind<Share> {
     number("a share", "write a number of percent, 0 to 100", Share::from_percent)
-}
-
-fn quota() -> Kind<Quota> {
-    Kind::new("a limit", "write REQUESTS/WINDOW, such as \"200/minute\"", |value| match value {
-        Value::Text(text) => {
-            text.parse().map_err(|wrong: rad_model::quota::InvalidQuota| Wrong::Because(wrong.to_string()))
-        }
-        _ => Err(Wrong::Kind),
-    })
-}
-
-fn strategy() -> Kind<Strategy> {
-    let how = "write token_bucket, leaky_bucket, sliding_window or fixed_window";
-    parsed("a strategy", how, |text| Strategy::ALL.into_iter().find(|strategy| strategy.as_str() == text))
 }
 
 fn flag() -> Kind<bool> {

@@ -18,8 +18,8 @@ type Shared = State<Arc<Console>>;
 /// The cache at a moment, and what it did since the start.
 pub fn figures(console: &Console) -> CacheMetrics {
     let figures = console.plan.cache.figures();
-    let totals = console.report.cached();
-    let routes = console.plan.routes.iter().zip(totals).filter_map(|(route, (served, loaded))| {
+    let totals = console.report.routes();
+    let routes = console.plan.routes.iter().zip(&totals).filter_map(|(route, totals)| {
         let cache = route.cache.as_ref()?;
         let freshness = cache.policy.freshness();
         let [while_revalidated, if_error] = freshness.stale();
@@ -30,8 +30,8 @@ pub fn figures(console: &Console) -> CacheMetrics {
             stale_if_error_ms: millis(if_error),
             tags: cache.tags.clone(),
             methods: cache.methods.iter().map(ToString::to_string).collect(),
-            served,
-            loaded,
+            served: totals.cached,
+            loaded: totals.loaded,
         })
     });
     CacheMetrics {

@@ -2,12 +2,16 @@
 //! the other end, and never an address, a path of this machine or a secret.
 
 use axum::Json;
-use axum::extract::OriginalUri;
+use axum::body::Body;
+use axum::extract::{OriginalUri, Request};
 use axum::http::{Method, StatusCode, Uri, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use serde::de::DeserializeOwned;
 use serde_json::json;
+
+use crate::problem::{self, Problem};
 
 /// A status and a sentence: `{"detail": "…"}`.
 #[derive(Debug)]
@@ -34,8 +38,18 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status, Json(json!({"detail": self.detail}))).into_response()
+        let mut response = (self.status, Json(json!({"detail": self.detail}))).into_response();
+        response.extensions_mut().insert(Problem::Plain(self.detail.into()));
+        response
     }
+}
+
+/// Says errors in the form that their asker wants.
+pub async fn negotiate(request: Request, next: Next) -> Response {
+    let is_wanted = problem::is_wanted(request.headers());
+    let mut response = next.run(request).await;
+    problem::tell(&mut response, is_wanted, Body::from);
+    response
 }
 
 /// Reads a JSON body.

@@ -9,6 +9,7 @@ use super::Console;
 use super::api::Shared;
 use super::error::ApiError;
 use crate::gateway::Route;
+use crate::telemetry::registry::RouteTotals;
 use axum::http::StatusCode;
 use std::time::Duration;
 
@@ -24,9 +25,9 @@ pub async fn all(State(console): Shared) -> Result<Json<Vec<RouteLimits>>, ApiEr
 }
 
 pub fn list(console: &Console) -> Vec<RouteLimits> {
-    let rejected = console.report.limited();
-    let routes = console.plan.routes.iter().zip(rejected);
-    routes.filter_map(|(route, rejected)| route_limits(console, route, rejected)).collect()
+    let totals = console.report.routes();
+    let routes = console.plan.routes.iter().zip(&totals);
+    routes.filter_map(|(route, totals)| route_limits(console, route, totals)).collect()
 }
 
 /// Keys that all limits remember together.
@@ -35,11 +36,7 @@ pub fn keys(console: &Console) -> usize {
     limiters.map(|limiter| limiter.stats().keys).sum()
 }
 
-fn route_limits(
-    console: &Console,
-    route: &Route,
-    (rejected, shadow_rejected): (u64, u64),
-) -> Option<RouteLimits> {
+fn route_limits(console: &Console, route: &Route, totals: &RouteTotals) -> Option<RouteLimits> {
     let limiter = route.limiter.as_ref()?;
     let (policy, stats) = (limiter.policy(), limiter.stats());
     let top = limiter.listing(TOP, console.clock.now()).into_iter().map(|usage| KeyUse {
@@ -59,8 +56,10 @@ fn route_limits(
             .filter(|quota| policy.capacity(**quota) != quota.requests())
             .map(|quota| policy.capacity(*quota)),
         shadow: policy.is_shadow(),
-        rejected,
-        shadow_rejected,
+        rejected: totals.limited,
+        shadow_rejected: totals.shadow_rejected,
+        limit_waited: totals.limit_waited,
+        limit_waiting: route.limit_wait.as_ref().map_or(0, |wait| wait.waiting() as u64),
         keys: stats.keys as u64,
         max_keys: stats.max_keys as u64,
         evicted: stats.evicted_total,

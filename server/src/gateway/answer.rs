@@ -7,15 +7,44 @@ use rad_model::Quota;
 
 use super::body::ResponseBody;
 use super::headers::Refusal;
+use crate::problem::{self, Problem};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// An answer with a JSON body.
-pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<ResponseBody> {
+fn json(status: StatusCode, body: impl Into<Bytes>) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::full(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response
+}
+
+/// An error with a JSON body, and what it is to those who ask for another form.
+fn error(status: u16, body: impl Into<Bytes>, problem: Problem) -> Response<ResponseBody> {
+    let mut response = json(StatusCode::from_u16(status).unwrap_or_default(), body);
+    response.extensions_mut().insert(problem);
+    response
+}
+
+/// An error of this status, with this sentence and by default nothing that the status does not say.
+macro_rules! error {
+    ($status:literal, $detail:literal) => {
+        error!($status, $detail, Problem::Plain($detail.into()))
+    };
+    ($status:literal, $detail:literal, $problem:expr) => {
+        error(
+            $status,
+            Bytes::from_static(
+                concat!(r#"{"detail": ""#, $detail, r#"", "status_code": "#, $status, "}").as_bytes(),
+            ),
+            $problem,
+        )
+    };
+}
+
+/// Says an error in the form that its asker wants.
+pub fn tell_problem(response: &mut Response<ResponseBody>, is_wanted: bool) {
+    problem::tell(response, is_wanted, |text| ResponseBody::full(text.into()));
 }
 
 /// Takes the content from an answer to `HEAD`; what it would have been is said nevertheless (RFC 9110
@@ -34,65 +63,56 @@ pub fn ok() -> Response<ResponseBody> {
 
 /// No route has this path.
 pub fn not_found() -> Response<ResponseBody> {
-    json(
-        StatusCode::NOT_FOUND,
-        Bytes::from_static(br#"{"detail": "No route has this path", "status_code": 404}"#),
-    )
+    error!(404, "No route has this path")
 }
 
 /// A limit rejects. The body's words are SlowAPI's, which clients know.
 pub fn limited(quota: Quota) -> Response<ResponseBody> {
     let words = quota.in_words();
     let body = format!(r#"{{"error": "Rate limit exceeded: {words}", "detail": "Too many requests"}}"#);
-    json(StatusCode::TOO_MANY_REQUESTS, body)
+    error(429, body, Problem::QuotaExceeded(quota))
 }
 
 /// A client that would not stop, or that somebody has blocked.
 pub fn blocked(retry_after_s: u64) -> Response<ResponseBody> {
     let body = br#"{"error": "Blocked after too many rejections", "detail": "Too many requests"}"#;
-    let mut response = json(StatusCode::TOO_MANY_REQUESTS, Bytes::from_static(body));
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_s));
-    response
+    let problem = Problem::AbnormalUsage("Blocked after too many rejections");
+    later(error(429, Bytes::from_static(body), problem), retry_after_s)
 }
 
 /// The breakers of all targets are open.
 pub fn short_circuited(retry_after_s: u64) -> Response<ResponseBody> {
-    let body = br#"{"detail": "Service temporarily unavailable due to circuit breaker", "status_code": 503}"#;
-    let mut response = json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(body));
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_s));
-    response
+    later(error!(503, "Service temporarily unavailable due to circuit breaker"), retry_after_s)
 }
 
 /// The upstream cannot be reached, or broke off.
 pub fn bad_gateway() -> Response<ResponseBody> {
-    let body = br#"{"detail": "The upstream could not be reached", "status_code": 502}"#;
-    json(StatusCode::BAD_GATEWAY, Bytes::from_static(body))
+    error!(502, "The upstream could not be reached")
 }
 
 /// The upstream took too long.
 pub fn gateway_timeout() -> Response<ResponseBody> {
-    let body = br#"{"detail": "The upstream did not answer in time", "status_code": 504}"#;
-    json(StatusCode::GATEWAY_TIMEOUT, Bytes::from_static(body))
+    error!(504, "The upstream did not answer in time")
 }
 
 /// The rest of the request did not come.
 pub fn request_timeout() -> Response<ResponseBody> {
-    let body = br#"{"detail": "The request did not arrive in time", "status_code": 408}"#;
-    json(StatusCode::REQUEST_TIMEOUT, Bytes::from_static(body))
+    error!(408, "The request did not arrive in time")
 }
 
 /// The gateway itself has no more connections to give.
 pub fn exhausted() -> Response<ResponseBody> {
-    let body = br#"{"detail": "The gateway has no more connections to give", "status_code": 503}"#;
-    let mut response = json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(body));
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(1));
-    response
+    let problem = Problem::ReducedCapacity("The gateway has no more connections to give");
+    later(error!(503, "The gateway has no more connections to give", problem), 1)
 }
 
 /// No place for the request, and none in the queue.
 pub fn shed(retry_after_s: u64) -> Response<ResponseBody> {
-    let body = br#"{"detail": "Too many requests are waiting already", "status_code": 503}"#;
-    let mut response = json(StatusCode::SERVICE_UNAVAILABLE, Bytes::from_static(body));
+    let problem = Problem::ReducedCapacity("Too many requests are waiting already");
+    later(error!(503, "Too many requests are waiting already", problem), retry_after_s)
+}
+
+fn later(mut response: Response<ResponseBody>, retry_after_s: u64) -> Response<ResponseBody> {
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after_s));
     response
 }
@@ -107,30 +127,19 @@ pub fn fixed(status: StatusCode, content_type: &HeaderValue, body: &Bytes) -> Re
 
 /// A request that must not be passed on.
 pub fn refused(refusal: Refusal) -> Response<ResponseBody> {
-    let (status, body): (_, &[u8]) = match refusal {
-        Refusal::Host => (
-            StatusCode::BAD_REQUEST,
-            br#"{"detail": "A request must name one host, by name or address and port", "status_code": 400}"#,
-        ),
-        Refusal::Coding => (
-            StatusCode::NOT_IMPLEMENTED,
-            br#"{"detail": "The only transfer coding is chunked", "status_code": 501}"#,
-        ),
-        Refusal::Connect => {
-            (StatusCode::NOT_IMPLEMENTED, br#"{"detail": "CONNECT is not supported", "status_code": 501}"#)
-        }
-    };
-    json(status, Bytes::from_static(body))
+    match refusal {
+        Refusal::Host => error!(400, "A request must name one host, by name or address and port"),
+        Refusal::Coding => error!(501, "The only transfer coding is chunked"),
+        Refusal::Connect => error!(501, "CONNECT is not supported"),
+    }
 }
 
 /// A path that another program might read as another path.
 pub fn ambiguous_path() -> Response<ResponseBody> {
-    let body = br#"{"detail": "A path must not hold the segments . or ..", "status_code": 400}"#;
-    json(StatusCode::BAD_REQUEST, Bytes::from_static(body))
+    error!(400, "A path must not hold the segments . or ..")
 }
 
 /// The request itself broke off.
 pub fn bad_request() -> Response<ResponseBody> {
-    let body = br#"{"detail": "The request could not be read to its end", "status_code": 400}"#;
-    json(StatusCode::BAD_REQUEST, Bytes::from_static(body))
+    error!(400, "The request could not be read to its end")
 }

@@ -260,7 +260,8 @@ async fn settle(
             return Settled::Passed(Box::new(Response::from_parts(head, body.after(collected.freeze()))));
         }
     }
-    let stored = Arc::new(Stored::new(status, &head.headers, &collected));
+    let problem = head.extensions.get().cloned();
+    let stored = Arc::new(Stored::new(status, &head.headers, &collected).with_problem(problem));
     if failed {
         // What a failure says may be for its asker alone.
         let shared = if for_all { Arc::clone(&stored) } else { Arc::new(Stored::neutral(status)) };

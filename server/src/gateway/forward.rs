@@ -1,5 +1,7 @@
 //! To a target and back; once more, or to another target, where that does no harm.
 
+mod hedged;
+
 use std::io;
 use std::time::Duration;
 
@@ -10,10 +12,10 @@ use rad_resilience::{Outcome, Timestamp};
 
 use super::answer;
 use super::body::{RequestBody, ResponseBody, UpstreamBody};
-use super::breaker::{self, Admission};
+use super::breaker::{self, Admission, Tried};
 use super::connection::{Answer, By, Connection, ExchangeError, RequestHead};
 use super::limit::ceil_s;
-use super::plan::Retry;
+use super::plan::{Hedge, Retry};
 use super::ticket::{Ending, Ticket};
 use super::worker::Worker;
 
@@ -24,6 +26,7 @@ pub struct Outgoing<'a> {
     pub body: RequestBody,
     pub started: Timestamp,
     pub retry: Option<&'a Retry>,
+    pub hedge: Option<&'a Hedge>,
 }
 
 /// Why there is no answer.
@@ -55,14 +58,18 @@ pub async fn forward(
     outgoing: Outgoing<'_>,
     mut ticket: Ticket,
 ) -> Response<ResponseBody> {
-    let Outgoing { head, mut body, started, retry } = outgoing;
+    let Outgoing { head, mut body, started, retry, hedge } = outgoing;
     // A retry is part of the request: all attempts and the waits between them share its time.
     let timeout = worker.plan.upstreams[upstream].timeout;
     let retry = retry.filter(|retry| retry.allows(head.is_idempotent()));
-    if let Some(retry) = retry {
-        retry.budget.deposit(started);
+    // Only what changes nothing, and has no body that would have to be said twice.
+    let hedge = hedge.filter(|_| head.parts.method.is_safe() && body.kept().is_some_and(<[u8]>::is_empty));
+    let budget = retry.map(|retry| &retry.budget).or(hedge.map(|hedge| &hedge.budget));
+    if let Some(budget) = budget {
+        budget.deposit(started);
     }
-    let mut admission = match breaker::admit(worker, upstream, started, &[]) {
+    let mut tried = Tried::default();
+    let mut admission = match breaker::admit(worker, upstream, started, &tried, &[]) {
         Ok(admission) => admission,
         Err(retry_after) => return give_up(Failure::ShortCircuited(retry_after), ticket),
     };
@@ -81,7 +88,14 @@ pub async fn forward(
         let patience = deadline.unwrap_or(left).min(left);
         let may_repeat = again.is_some() && head.is_idempotent();
         let one = One { worker, upstream, head, started: now, patience, may_repeat };
-        let attempt = one.attempt(admission, sent, &mut ticket).await;
+        let attempt = match (hedge, budget) {
+            // What is slow is asked for once more; what has failed, a retry is for.
+            (Some(hedge), Some(budget)) if attempts == 1 => {
+                // Requests that are not hedged need not carry what it takes.
+                Box::pin(hedged::attempt(&one, hedge, budget, admission, &mut ticket, &mut tried)).await
+            }
+            _ => one.attempt(admission, sent, &mut ticket, &mut tried).await,
+        };
         let wait = retry.filter(|_| again.is_some()).and_then(|retry| {
             let asked = worth_another(&attempt, retry)?;
             let wait = retry.wait(attempts, previous, asked)?;
@@ -89,16 +103,15 @@ pub async fn forward(
             (now.since(started) + wait < timeout && retry.budget.withdraw(now)).then_some(wait)
         });
         let Some(wait) = wait else { break attempt };
-        ticket.retry(match &attempt {
-            Ok((answer, _)) => Outcome::of_status(answer.status.as_u16()),
-            Err(Failure::Unlucky) => Outcome::Ignored,
-            Err(_) => Outcome::Failure,
-        });
+        ticket.retry(outcome(&attempt));
+        if let Some(target) = ticket.target() {
+            tried.fails(target);
+        }
         tokio::time::sleep(wait).await;
         previous = wait;
         now = worker.now();
         // What the target said last is still the best answer if no target may be asked again.
-        admission = match breaker::admit(worker, upstream, now, &[]) {
+        admission = match breaker::admit(worker, upstream, now, &tried, &[]) {
             Ok(admission) => admission,
             Err(_) => break attempt,
         };
@@ -117,6 +130,15 @@ pub async fn forward(
             response
         }
         Err(failure) => give_up(failure, ticket),
+    }
+}
+
+/// What an attempt says of its target.
+fn outcome(attempt: &Attempt) -> Outcome {
+    match attempt {
+        Ok((answer, _)) => Outcome::of_status(answer.status.as_u16()),
+        Err(Failure::Unlucky | Failure::Exhausted) => Outcome::Ignored,
+        Err(_) => Outcome::Failure,
     }
 }
 
@@ -165,6 +187,7 @@ fn give_up(failure: Failure, mut ticket: Ticket) -> Response<ResponseBody> {
 }
 
 /// One attempt.
+#[derive(Clone, Copy)]
 struct One<'a> {
     worker: &'a Worker,
     upstream: usize,
@@ -176,13 +199,19 @@ struct One<'a> {
 }
 
 impl One<'_> {
-    async fn attempt(&self, admission: Admission, mut body: RequestBody, ticket: &mut Ticket) -> Attempt {
+    async fn attempt(
+        &self,
+        admission: Admission,
+        mut body: RequestBody,
+        ticket: &mut Ticket,
+        tried: &mut Tried,
+    ) -> Attempt {
         let Self { worker, head, started, patience, may_repeat, .. } = *self;
         let mut target = admission.target;
         ticket.admitted(admission, started);
         let mut pooled = true;
         loop {
-            let mut connection = self.connect(&mut target, pooled, ticket).await?;
+            let mut connection = self.connect(&mut target, pooled, ticket, tried).await?;
             let to = &worker.plan.targets[target];
             let again = may_repeat.then(|| body.again()).flatten();
             let sent = std::mem::replace(&mut body, RequestBody::empty());
@@ -209,13 +238,14 @@ impl One<'_> {
         target: &mut usize,
         pooled: bool,
         ticket: &mut Ticket,
+        tried: &mut Tried,
     ) -> Result<Box<Connection>, Failure> {
         let worker = self.worker;
         if pooled && let Some(connection) = worker.pools[*target].take() {
             return Ok(connection);
         }
         let settings = &worker.plan.upstreams[self.upstream];
-        let mut tried = Vec::new();
+        let mut unreachable = Vec::new();
         loop {
             let to = &worker.plan.targets[*target];
             let left = self.patience.saturating_sub(worker.now().since(self.started));
@@ -225,11 +255,12 @@ impl One<'_> {
             match Connection::open(&to.host, to.port, settings.connect_timeout.min(left)).await {
                 Ok(connection) => return Ok(connection),
                 Err(error) if is_exhaustion(&error) => return Err(Failure::Exhausted),
-                Err(_) => tried.push(*target),
+                Err(_) => unreachable.push(*target),
             }
+            tried.fails(*target);
             let now = worker.now();
-            let another =
-                breaker::admit(worker, self.upstream, now, &tried).map_err(|_| Failure::Unreachable)?;
+            let another = breaker::admit(worker, self.upstream, now, tried, &unreachable)
+                .map_err(|_| Failure::Unreachable)?;
             *target = another.target;
             ticket.admitted(another, now);
             if let Some(connection) = worker.pools[*target].take() {

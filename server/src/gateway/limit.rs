@@ -1,81 +1,158 @@
-//! The step that limits, and what a caller is told about it.
+//! The step that limits.
 
+mod fields;
+
+use std::net::IpAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::RETRY_AFTER;
-use http::{HeaderMap, HeaderName, HeaderValue};
-use rad_resilience::Decision;
+use http::{HeaderValue, request};
+use rad_resilience::{Decision, Limiter, Standings, Timestamp};
+use tokio::sync::Semaphore;
 
-const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
-const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
-const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+use super::plan::Route;
+use super::worker::Worker;
+use super::{block, client};
+use crate::config::LimitWaitSettings;
+use crate::telemetry::log::{Level, Line, Value};
+use crate::telemetry::registry::{Counter, Key};
+pub use fields::{LimitFields, ceil_s, tell};
 
-/// Tells the caller where it stands, at a second since 1970: `X-RateLimit-Reset` is the second since 1970 at which the window is
-/// whole again, `Retry-After` the seconds until a rejected caller may try again, or until then.
-pub fn tell(decision: &Decision, now_s: u64, headers: &mut HeaderMap) {
-    // At once, or the table would grow several times.
-    headers.reserve(6);
-    let reset_s = ceil_s(decision.reset_after);
-    let retry_s = if decision.allowed { reset_s } else { ceil_s(decision.retry_after).max(1) };
-    // All four numbers in one allocation: every limited answer carries them.
-    let mut text = Vec::with_capacity(48);
-    let mut digits = itoa::Buffer::new();
-    let mut ends = [0; 4];
-    let numbers =
-        [u64::from(decision.quota.requests()), u64::from(decision.remaining), now_s + reset_s, retry_s];
-    for (number, end) in numbers.into_iter().zip(&mut ends) {
-        text.extend_from_slice(digits.format(number).as_bytes());
-        *end = text.len();
+/// What a limit decided about a request, and what its caller is told of.
+#[derive(Clone, Copy, Debug)]
+pub struct Limited {
+    pub decision: Decision,
+    /// Of every window, where they are told.
+    standings: Standings,
+    /// When it was decided.
+    pub at: Timestamp,
+}
+
+/// Requests over their limit that wait for their turn instead of being rejected.
+#[derive(Debug)]
+pub struct LimitWait {
+    max_wait: Duration,
+    places: Semaphore,
+    count: usize,
+}
+
+impl LimitWait {
+    #[must_use]
+    pub fn new(settings: LimitWaitSettings) -> Self {
+        let LimitWaitSettings { max_wait, waiting: count } = settings;
+        Self { max_wait, places: Semaphore::new(count), count }
     }
-    let text = Bytes::from(text);
-    let mut start = 0;
-    for (name, end) in [LIMIT, REMAINING, RESET, RETRY_AFTER].into_iter().zip(ends) {
-        if let Ok(value) = HeaderValue::from_maybe_shared(text.slice(start..end)) {
-            // An upstream that says when to come back knows better than a limit that did not reject.
-            if name != RETRY_AFTER || !decision.allowed || !headers.contains_key(RETRY_AFTER) {
-                headers.insert(name, value);
-            }
+
+    /// How many wait at this moment.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.count.saturating_sub(self.places.available_permits())
+    }
+}
+
+/// Asks the limits of a route; none if it has none. Where the route lets requests wait for their turn, so long
+/// as that takes.
+pub async fn limit(
+    worker: &Worker,
+    at: usize,
+    client: IpAddr,
+    parts: &request::Parts,
+    id: &HeaderValue,
+    now: Timestamp,
+) -> Option<Limited> {
+    let route = &worker.plan.routes[at];
+    let limiter = route.limiter.as_ref()?;
+    let key = client::key(&route.key, client, &parts.headers);
+    let mut limited = check(route, limiter, &key, now);
+    if !limited.decision.allowed
+        && let Some(wait) = &route.limit_wait
+    {
+        // Few requests wait: the others need not carry what it takes.
+        limited = Box::pin(turn(worker, at, limiter, wait, &key, limited)).await;
+    }
+    let Limited { decision, at: now, .. } = limited;
+    let counters = &worker.shard.routes[at];
+    counters.fullest.note(&key, decision.quota, decision.used());
+    if decision.shadow_rejected {
+        counters.shadow_rejected.add();
+    }
+    if !decision.allowed {
+        counters.limited.add();
+        worker.limit_reached(at, &key, decision.quota);
+        block::rejected(worker, client, now);
+        log(worker, route, client, parts, id, &decision);
+    }
+    Some(limited)
+}
+
+fn check(route: &Route, limiter: &Limiter<Key>, key: &Key, at: Timestamp) -> Limited {
+    let (decision, standings) = if route.limit_fields.list_windows() {
+        limiter.check_all(key, at)
+    } else {
+        (limiter.check(key, at), Standings::default())
+    };
+    Limited { decision, standings, at }
+}
+
+/// Waits for the turn of a request that was `refused`, if that comes in time and there is a place to wait.
+async fn turn(
+    worker: &Worker,
+    at: usize,
+    limiter: &Limiter<Key>,
+    wait: &LimitWait,
+    key: &Key,
+    refused: Limited,
+) -> Limited {
+    if refused.decision.retry_after > wait.max_wait {
+        return refused;
+    }
+    let Ok(_place) = wait.places.try_acquire() else { return refused };
+    let counters = &worker.shard.routes[at];
+    // No ticket is open yet that would count it.
+    let leaving = Leaving { abandoned: &counters.abandoned };
+    let decided = limiter.until_ready(key, worker.clock(), wait.max_wait).await;
+    std::mem::forget(leaving);
+    let decision = match decided {
+        Ok(decision) => {
+            counters.limit_waited.add();
+            decision
         }
-        start = end;
+        Err(not_ready) => Decision { allowed: false, ..*not_ready.decision() },
+    };
+    let at = worker.now();
+    Limited { decision, standings: limiter.standings(key, at), at }
+}
+
+/// A request that waits, and is counted if its client goes away meanwhile.
+struct Leaving<'a> {
+    abandoned: &'a Counter,
+}
+
+impl Drop for Leaving<'_> {
+    fn drop(&mut self) {
+        self.abandoned.add();
     }
 }
 
-/// Whole seconds, rounded up: coming back a second early would be rejected again.
-pub fn ceil_s(duration: Duration) -> u64 {
-    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn told(allowed: bool) -> HeaderMap {
-        let decision = Decision {
-            allowed,
-            quota: "10/minute".parse().unwrap(),
-            remaining: if allowed { 7 } else { 0 },
-            capacity: 10,
-            shadow_rejected: false,
-            reset_after: Duration::from_millis(17_001),
-            retry_after: if allowed { Duration::ZERO } else { Duration::from_millis(5_500) },
-        };
-        let mut headers = HeaderMap::new();
-        tell(&decision, 1_800_000_000, &mut headers);
-        headers
+fn log(
+    worker: &Worker,
+    route: &Route,
+    client: IpAddr,
+    parts: &request::Parts,
+    id: &HeaderValue,
+    decision: &Decision,
+) {
+    if worker.is_silent() {
+        return;
     }
-
-    #[test]
-    fn every_limited_answer_says_where_the_caller_stands() {
-        let headers = told(true);
-        assert_eq!(headers[LIMIT], "10");
-        assert_eq!(headers[REMAINING], "7");
-        assert_eq!(headers[RETRY_AFTER], "18");
-        assert_eq!(headers[RESET], "1800000018");
-    }
-
-    #[test]
-    fn a_rejected_caller_is_told_when_to_try_again() {
-        assert_eq!(told(false)[RETRY_AFTER], "6");
-    }
+    let retry_after_us = u64::try_from(decision.retry_after.as_micros()).unwrap_or(u64::MAX);
+    let fields = [
+        ("request_id", Value::Text(id.to_str().unwrap_or(""))),
+        ("method", Value::Text(parts.method.as_str())),
+        ("path", Value::Text(parts.uri.path())),
+        ("client_ip", Value::Display(&client as &dyn std::fmt::Display)),
+        ("route", Value::Text(&route.path)),
+        ("limit", Value::Display(&decision.quota)),
+        ("retry_after_ms", Value::Micros(retry_after_us)),
+    ];
+    worker.log(&Line { level: Level::Warn, event: "rate_limit_exceeded", fields: &fields });
 }

@@ -6,18 +6,20 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
-use rad_resilience::{Decision, Timestamp};
+use rad_resilience::Timestamp;
 
 use super::body::{RequestBody, ResponseBody};
 use super::client::{self, Peer};
 use super::connection::{RequestHead, rewritten};
 use super::forward::{Outgoing, Unkept, forward, keep};
 use super::headers::{Refusal, refusal};
-use super::plan::Fallback;
+use super::limit::Limited;
+use super::plan::{Fallback, Route};
 use super::ticket::{Access, Ending, Ticket, Trace};
 use super::worker::Worker;
 use super::{answer, block, cached, limit, path, request_id};
 use crate::config::Action;
+use crate::problem;
 use crate::rollout::{PIN_COOKIE, PIN_LEGACY, Side};
 use crate::telemetry::log::{Level, Line, Value};
 
@@ -30,6 +32,7 @@ pub async fn handle(
     let (parts, body) = request.into_parts();
     let id = worker.request_ids.of(&parts.headers);
     let is_head = parts.method == Method::HEAD;
+    let wants_problem = problem::is_wanted(&parts.headers);
     let mut response = match find(&worker, &parts, matches!(body, RequestBody::Incoming(_))) {
         Err(reason) => {
             let refusal = match reason {
@@ -45,13 +48,15 @@ pub async fn handle(
             let started = worker.now();
             let client = peer.client(&parts.headers, &worker.plan.trusted_proxies);
             let blocked = block::refuse(&worker, route, client, started);
-            let decision = match blocked {
+            let limited = match blocked {
                 Some(_) => None,
-                None => limit(&worker, route, client, &parts, &id, started),
+                None => limit::limit(&worker, route, client, &parts, &id, started).await,
             };
-            let mut response = match (blocked, decision) {
+            let mut response = match (blocked, limited) {
                 (Some(refusal), _) => refusal,
-                (None, Some(decision)) if !decision.allowed => answer::limited(decision.quota),
+                (None, Some(Limited { decision, .. })) if !decision.allowed => {
+                    answer::limited(decision.quota)
+                }
                 (None, _) => {
                     let access = access(&worker, &parts, &id, client);
                     let ticket = Ticket::open(Rc::clone(&worker), route, started, access);
@@ -61,12 +66,14 @@ pub async fn handle(
                     serve(&worker, Admitted { route, client, started, head, body }, ticket).await
                 }
             };
-            if let Some(decision) = decision {
-                limit::tell(&decision, worker.unix_s(started), response.headers_mut());
+            if let Some(limited) = limited {
+                let fields = &worker.plan.routes[route].limit_fields;
+                limit::tell(&limited, fields, worker.unix_s(limited.at), response.headers_mut());
             }
             response
         }
     };
+    answer::tell_problem(&mut response, wants_problem);
     if is_head {
         answer::without_content(&mut response);
     }
@@ -202,8 +209,9 @@ pub async fn primary(
     if let Some((rollout, side)) = asked.side {
         ticket.on_side(rollout, side);
     }
-    let retry = worker.plan.routes[asked.route].retry.as_ref();
-    forward(worker, asked.upstream, Outgoing { head: &asked.head, body, started, retry }, ticket).await
+    let Route { retry, hedge, .. } = &worker.plan.routes[asked.route];
+    let (retry, hedge) = (retry.as_ref(), hedge.as_ref());
+    forward(worker, asked.upstream, Outgoing { head: &asked.head, body, started, retry, hedge }, ticket).await
 }
 
 /// What stands in for an upstream that failed, if anything does. `body` is none if it is gone.
@@ -217,7 +225,7 @@ pub async fn fall_back(
         (Fallback::Upstream(other), Some(body)) => {
             let started = worker.now();
             let ticket = Ticket::behind_the_scenes(Rc::clone(worker), asked.route, started);
-            let outgoing = Outgoing { head: &asked.head, body, started, retry: None };
+            let outgoing = Outgoing { head: &asked.head, body, started, retry: None, hedge: None };
             let instead = forward(worker, *other, outgoing, ticket).await;
             if instead.status().is_server_error() {
                 instead.into_body().let_go();
@@ -229,46 +237,6 @@ pub async fn fall_back(
     };
     worker.shard.routes[asked.route].fallbacks.add();
     Some(instead)
-}
-
-fn limit(
-    worker: &Worker,
-    at: usize,
-    client: IpAddr,
-    parts: &request::Parts,
-    id: &HeaderValue,
-    now: Timestamp,
-) -> Option<Decision> {
-    let route = &worker.plan.routes[at];
-    let limiter = route.limiter.as_ref()?;
-    let key = client::key(&route.key, client, &parts.headers);
-    let decision = limiter.check(&key, now);
-    let counters = &worker.shard.routes[at];
-    counters.fullest.note(&key, decision.quota, decision.used());
-    if decision.shadow_rejected {
-        counters.shadow_rejected.add();
-    }
-    if !decision.allowed {
-        counters.limited.add();
-        worker.limit_reached(at, &key, decision.quota);
-        block::rejected(worker, client, now);
-        if !worker.is_silent() {
-            let fields = [
-                ("request_id", Value::Text(id.to_str().unwrap_or(""))),
-                ("method", Value::Text(parts.method.as_str())),
-                ("path", Value::Text(parts.uri.path())),
-                ("client_ip", Value::Display(&client as &dyn std::fmt::Display)),
-                ("route", Value::Text(&route.path)),
-                ("limit", Value::Display(&decision.quota)),
-                (
-                    "retry_after_ms",
-                    Value::Micros(u64::try_from(decision.retry_after.as_micros()).unwrap_or(u64::MAX)),
-                ),
-            ];
-            worker.log(&Line { level: Level::Warn, event: "rate_limit_exceeded", fields: &fields });
-        }
-    }
-    Some(decision)
 }
 
 fn unmatched(worker: &Worker, peer: &Peer, parts: &request::Parts, id: &HeaderValue, status: StatusCode) {

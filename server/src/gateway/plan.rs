@@ -10,14 +10,17 @@ use ipnet::IpNet;
 use rad_model::{BreakerInfo, BreakerTick, Destination, EventKind, RolloutInfo, Topology};
 use rad_resilience::cache::InvalidCache;
 use rad_resilience::{
-    Breaker, Bulkhead, CachePolicy, Limiter, Priority, RetryBudget, RetryPolicy, Timestamp, Transition,
+    Breaker, Bulkhead, CachePolicy, HedgeDelay, Limiter, Priority, RetryBudget, RetryPolicy, Timestamp,
+    Transition,
 };
 
 use super::block::Blocks;
 use super::cached::AnswerCache;
+use super::limit::{LimitFields, LimitWait};
 use super::router::Router;
 use crate::config::{
-    Action, FallbackSettings, KeySource, QueueSettings, Settings, TargetSettings, UpstreamSettings,
+    Action, FallbackSettings, HedgeSettings, KeySource, QueueSettings, Settings, TargetSettings,
+    UpstreamSettings,
 };
 use crate::rollout::Rollout;
 use crate::storage::{Storage, StorageError};
@@ -62,18 +65,23 @@ pub struct Route {
     pub rewrite: Option<String>,
     /// `None` where nothing is limited.
     pub limiter: Option<Limiter<Key>>,
+    /// How its callers are told of the limits.
+    pub limit_fields: LimitFields,
+    /// Who is over a limit waits here; without it, is rejected at once.
+    pub limit_wait: Option<LimitWait>,
     pub limits: Vec<rad_model::Quota>,
     pub key: KeySource,
     pub queue: Option<Queue>,
     pub cache: Option<RouteCache>,
     pub retry: Option<Retry>,
+    pub hedge: Option<Hedge>,
     pub fallback: Option<Fallback>,
 }
 
 impl Route {
     /// Whether time may pass between the start of a request and its way to the upstream.
     pub fn may_have_waited(&self) -> bool {
-        self.queue.is_some() || self.keeps_bodies()
+        self.limit_wait.is_some() || self.queue.is_some() || self.keeps_bodies()
     }
 
     /// Whether small bodies are collected, because they may have to be said again or are part of a key.
@@ -137,6 +145,16 @@ impl Retry {
     }
 }
 
+/// How a route asks once more before the first answer is there.
+#[derive(Debug)]
+pub struct Hedge {
+    pub delay: HedgeDelay,
+    /// Attempts beyond the first.
+    pub max: u32,
+    /// How many of the requests may be asked for more than once, where the route has no retry that says so.
+    pub budget: RetryBudget,
+}
+
 /// What stands in for an upstream that fails.
 #[derive(Debug)]
 pub enum Fallback {
@@ -181,11 +199,17 @@ impl Target {
 }
 
 impl Upstream {
-    /// The positions of all targets, beginning with another one each time.
-    pub fn rotation(&self) -> impl Iterator<Item = usize> + use<> {
+    /// The positions of all targets: beginning with another one for each request, and for its further attempts
+    /// with the one `after` the last. If those took their turns from the requests, of two targets the one that
+    /// fails would be asked first each time.
+    pub fn rotation(&self, after: Option<usize>) -> impl Iterator<Item = usize> + use<> {
         let Range { start, end } = self.targets.clone();
         let count = end - start;
-        let first = if count > 1 { self.next.fetch_add(1, Ordering::Relaxed) % count } else { 0 };
+        let first = match after {
+            Some(target) => target.saturating_sub(start) + 1,
+            None if count > 1 => self.next.fetch_add(1, Ordering::Relaxed) % count,
+            None => 0,
+        };
         (0..count).map(move |step| start + (first + step) % count)
     }
 }
@@ -222,6 +246,8 @@ impl Plan {
                 action: route.action,
                 rewrite: route.rewrite.clone(),
                 limiter: route.policy.clone().map(|policy| Limiter::new(policy, settings.gateway.max_keys)),
+                limit_fields: LimitFields::new(route.limit_headers, route.limits()),
+                limit_wait: route.limit_wait.map(LimitWait::new),
                 limits: route.limits().to_vec(),
                 key: route.key.clone(),
                 queue: route
@@ -240,6 +266,10 @@ impl Plan {
                     policy: settings.policy,
                     statuses: settings.statuses.clone(),
                     budget: RetryBudget::new(settings.budget).unwrap_or_default(),
+                }),
+                hedge: route.hedge.and_then(|HedgeSettings { after, max }| {
+                    let delay = HedgeDelay::new(after).ok()?;
+                    Some(Hedge { delay, max, budget: RetryBudget::default() })
                 }),
                 fallback: route.fallback.as_ref().map(|fallback| match fallback {
                     FallbackSettings::Upstream(at) => Fallback::Upstream(*at),

@@ -75,6 +75,19 @@ pub struct Ticket {
     is_open: bool,
 }
 
+/// Opens accounts of further attempts of a request.
+#[derive(Debug)]
+pub struct Beside {
+    worker: Rc<Worker>,
+    pub route: usize,
+}
+
+impl Beside {
+    pub fn open(&self, started: Timestamp) -> Ticket {
+        Ticket::behind_the_scenes(Rc::clone(&self.worker), self.route, started)
+    }
+}
+
 impl Ticket {
     pub fn open(worker: Rc<Worker>, route: usize, started: Timestamp, access: Option<Box<Access>>) -> Self {
         let in_flight = &worker.shard.in_flight;
@@ -102,6 +115,19 @@ impl Ticket {
         let mut ticket = Self::open(worker, route, started, None);
         ticket.is_clients = false;
         ticket
+    }
+
+    /// Opens accounts of further attempts of this request, for which nobody else waits.
+    pub fn beside(&self) -> Beside {
+        Beside { worker: Rc::clone(&self.worker), route: self.route }
+    }
+
+    /// A further attempt's answer is the one that counts; the attempt before came to this.
+    pub fn takes_over(&mut self, mut other: Self, outcome: Outcome) {
+        let now = self.worker.now();
+        self.leave_target(outcome, now);
+        (self.target, self.permit) = (other.target.take(), other.permit.take());
+        self.admitted = other.admitted;
     }
 
     /// It has a place in flight until it ends.

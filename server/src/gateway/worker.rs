@@ -147,6 +147,10 @@ impl Worker {
         self.clock.now()
     }
 
+    pub fn clock(&self) -> &SystemClock {
+        &self.clock
+    }
+
     /// The moment in the terms of the runtime's timers.
     pub fn instant(&self, moment: Timestamp) -> tokio::time::Instant {
         tokio::time::Instant::from_std(self.clock.instant(moment))

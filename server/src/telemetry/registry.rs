@@ -95,8 +95,13 @@ pub struct RouteCounters {
     pub shed: Counter,
     /// Let in, though a limit in shadow mode would have rejected them.
     pub shadow_rejected: Counter,
+    /// Let in after they had waited for their turn at a limit.
+    pub limit_waited: Counter,
     /// Attempts after the first.
     pub retries: Counter,
+    /// Attempts made because the one before was slow, and those of them that answered first.
+    pub hedges: Counter,
+    pub hedge_wins: Counter,
     /// Answered by something else than the upstream that was asked.
     pub fallbacks: Counter,
     /// Lookups that the cache answered, and those that went to the upstream.
@@ -128,10 +133,17 @@ pub struct SideCounters {
 pub enum Key {
     /// A client; IPv6 by /64, because that is what one subscriber gets.
     Address(IpAddr),
-    /// A header's value.
+    /// A header's or a cookie's value.
     Text(Box<str>),
+    /// Several of these, with [`Key::BETWEEN`] between them; one that is missing is empty.
+    Parts(Box<str>),
     /// Everybody together, or a request without the header that the limit counts by.
     Global,
+}
+
+impl Key {
+    /// What no header can hold.
+    pub const BETWEEN: char = '\n';
 }
 
 impl std::fmt::Display for Key {
@@ -140,6 +152,11 @@ impl std::fmt::Display for Key {
             Self::Address(IpAddr::V6(address)) => write!(f, "{address}/64"),
             Self::Address(address) => address.fmt(f),
             Self::Text(text) => f.write_str(text),
+            Self::Parts(parts) => {
+                let named =
+                    parts.split(Self::BETWEEN).map(|part| if part.is_empty() { "(none)" } else { part });
+                f.write_str(&named.collect::<Vec<_>>().join(" + "))
+            }
             Self::Global => f.write_str("everybody"),
         }
     }
@@ -198,7 +215,10 @@ pub struct RouteTotals {
     pub abandoned: u64,
     pub shed: u64,
     pub shadow_rejected: u64,
+    pub limit_waited: u64,
     pub retries: u64,
+    pub hedges: u64,
+    pub hedge_wins: u64,
     pub fallbacks: u64,
     pub cached: u64,
     pub loaded: u64,
@@ -234,7 +254,10 @@ impl Registry {
                 sum.abandoned += route.abandoned.get();
                 sum.shed += route.shed.get();
                 sum.shadow_rejected += route.shadow_rejected.get();
+                sum.limit_waited += route.limit_waited.get();
                 sum.retries += route.retries.get();
+                sum.hedges += route.hedges.get();
+                sum.hedge_wins += route.hedge_wins.get();
                 sum.fallbacks += route.fallbacks.get();
                 sum.cached += route.cached.get();
                 sum.loaded += route.loaded.get();

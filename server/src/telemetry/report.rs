@@ -40,25 +40,12 @@ impl Report {
         now
     }
 
-    /// For each route how many requests its limits, and blocks, have rejected since the start or the reset, and
-    /// how many they would have rejected if they were not in shadow.
+    /// The counters of each route since the start or the reset.
     #[must_use]
-    pub fn limited(&self) -> Vec<(u64, u64)> {
-        self.since(|route| (route.limited, route.shadow_rejected))
-    }
-
-    /// For each route how many lookups the cache has answered since the start or the reset, and how many went
-    /// to the upstream.
-    #[must_use]
-    pub fn cached(&self) -> Vec<(u64, u64)> {
-        self.since(|route| (route.cached, route.loaded))
-    }
-
-    fn since(&self, counts: fn(&RouteTotals) -> (u64, u64)) -> Vec<(u64, u64)> {
+    pub fn routes(&self) -> Vec<RouteTotals> {
         let before = self.baseline.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.registry.totals();
-        let both = now.routes.iter().map(counts).zip(before.1.routes.iter().map(counts));
-        both.map(|(now, then)| (now.0.saturating_sub(then.0), now.1.saturating_sub(then.1))).collect()
+        now.routes.iter().zip(&before.1.routes).map(|(now, then)| difference(now, then)).collect()
     }
 
     /// All breakers at this moment, with their counts since the start.
@@ -112,6 +99,8 @@ impl Report {
                 all.abandoned += since.abandoned;
                 all.shed += since.shed;
                 all.retries += since.retries;
+                all.hedges += since.hedges;
+                all.hedge_wins += since.hedge_wins;
                 all.fallbacks += since.fallbacks;
                 all.durations.add(&since.durations);
                 Some(RouteMetrics {
@@ -150,7 +139,10 @@ fn difference(now: &RouteTotals, then: &RouteTotals) -> RouteTotals {
         abandoned: now.abandoned.saturating_sub(then.abandoned),
         shed: now.shed.saturating_sub(then.shed),
         shadow_rejected: now.shadow_rejected.saturating_sub(then.shadow_rejected),
+        limit_waited: now.limit_waited.saturating_sub(then.limit_waited),
         retries: now.retries.saturating_sub(then.retries),
+        hedges: now.hedges.saturating_sub(then.hedges),
+        hedge_wins: now.hedge_wins.saturating_sub(then.hedge_wins),
         fallbacks: now.fallbacks.saturating_sub(then.fallbacks),
         cached: now.cached.saturating_sub(then.cached),
         loaded: now.loaded.saturating_sub(then.loaded),
@@ -174,6 +166,8 @@ fn summary(totals: &RouteTotals, unmatched: u64) -> Summary {
         unmatched,
         shed: totals.shed,
         retries: totals.retries,
+        hedges: totals.hedges,
+        hedge_wins: totals.hedge_wins,
         fallbacks: totals.fallbacks,
         success_rate,
         p50_ms: ms(0.5),

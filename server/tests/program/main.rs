@@ -5,13 +5,16 @@
 
 mod api;
 mod api_errors;
+mod attempts;
 mod blocking;
 mod breaker_switches;
 mod breaking;
 mod connections;
 mod faults;
+mod limits;
 mod live;
 mod logs;
+mod problems;
 mod process;
 mod proxying;
 mod resilience;

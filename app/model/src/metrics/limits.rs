@@ -9,7 +9,8 @@ use crate::Quota;
 pub struct RouteLimits {
     pub path: String,
     pub limits: Vec<Quota>,
-    /// What it counts by: `client`, `org`, `header:NAME` or `global`.
+    /// What it counts by: `client`, `org`, `header:NAME`, `cookie:NAME`, `route` or `global`, or several of them,
+    /// as in `client + header:x-tenant`.
     pub key: String,
     /// `token_bucket`, `leaky_bucket`, `sliding_window` or `fixed_window`.
     pub strategy: String,
@@ -22,6 +23,12 @@ pub struct RouteLimits {
     pub rejected: u64,
     /// Let in, though limits that were not in shadow would have rejected them.
     pub shadow_rejected: u64,
+    /// Let in after they had waited for their turn, where the route lets them.
+    #[serde(default)]
+    pub limit_waited: u64,
+    /// Waiting for their turn at this moment.
+    #[serde(default)]
+    pub limit_waiting: u64,
     pub keys: u64,
     pub max_keys: u64,
     /// Keys forgotten before their windows were whole, because there were too many.

@@ -102,6 +102,7 @@ fn says(limit: &RouteLimits) -> String {
         "client" => "each client address".to_owned(),
         "org" => "each organisation".to_owned(),
         "global" => "everybody together".to_owned(),
+        "route" => "the route as a whole".to_owned(),
         key => format!("each {key}"),
     };
     let burst = limit.burst.map(|burst| format!(", at most {burst} at once")).unwrap_or_default();
@@ -116,12 +117,18 @@ fn counts(limit: &RouteLimits) -> String {
     } else {
         format!("Rejected {}", format::count(limit.rejected))
     };
+    let waited = match (limit.limit_waited, limit.limit_waiting) {
+        (0, 0) => String::new(),
+        (waited, waiting) => {
+            format!(" {} waited for their turn, {} wait now.", format::count(waited), format::count(waiting))
+        }
+    };
     let forgotten = match limit.evicted {
         0 => String::new(),
         count => format!(" {} were forgotten early, for want of room.", format::count(count)),
     };
     format!(
-        "{rejected} since the start. Remembers {} of at most {} keys in {}.{forgotten}",
+        "{rejected} since the start.{waited} Remembers {} of at most {} keys in {}.{forgotten}",
         format::count(limit.keys),
         format::count(limit.max_keys),
         format::bytes(limit.memory_bytes)

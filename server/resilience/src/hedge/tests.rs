@@ -82,6 +82,22 @@ async fn the_attempt_that_lost_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn more_attempts_follow_each_after_the_delay_up_to_their_number() {
+    let started = Instant::now();
+    let slow = answers(&[(900, Ok(1)), (900, Ok(2)), (30, Ok(3))]);
+    let ended = hedge(&delay()).at_most(2).run(slow).await;
+    assert_eq!((ended, started.elapsed()), (Hedged { result: Ok(3), attempts: 3, winner: 3 }, ms(130)));
+    let ended = hedge(&delay()).at_most(3).run(answers(&[(70, Ok(1)), (900, Ok(2))])).await;
+    assert_eq!((ended.attempts, ended.winner), (2, 1));
+    // One fails; those under way are waited for, and one more may follow.
+    let ended = hedge(&delay()).at_most(2).run(answers(&[(60, Err(1)), (900, Ok(2)), (10, Ok(3))])).await;
+    assert_eq!((ended.result, ended.attempts, ended.winner), (Ok(3), 3, 3));
+    // All that were made have failed: no further one is begun.
+    let ended = hedge(&delay()).at_most(3).run(answers(&[(60, Err(1)), (20, Err(2))])).await;
+    assert_eq!((ended.result, ended.attempts), (Err(2), 2));
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_budget_the_first_attempt_is_waited_for() {
     let share = Share::from_percent(1.0).unwrap();
     let settings = RetryBudgetSettings { share, minimum_per_second: 0, window: Duration::from_secs(10) };

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use rad_model::Quota;
 
+use super::MAX_WINDOWS;
+
 /// What a limiter decided, and what to tell the caller about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decision {
@@ -35,6 +37,39 @@ impl Decision {
     #[must_use]
     pub fn within_limit(&self) -> bool {
         self.allowed && !self.shadow_rejected
+    }
+}
+
+/// Where a key stands in one window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// How many more requests the window allows at this moment.
+    pub remaining: u32,
+    /// Time until it allows more than that; zero if it is whole.
+    pub more_after: Duration,
+}
+
+/// Where a key stands in each window of a policy, in the order of the policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standings {
+    windows: [Standing; MAX_WINDOWS],
+    count: usize,
+}
+
+impl Standings {
+    pub(super) fn add(&mut self, standing: Standing) {
+        if let Some(place) = self.windows.get_mut(self.count) {
+            *place = standing;
+            self.count += 1;
+        }
+    }
+}
+
+impl std::ops::Deref for Standings {
+    type Target = [Standing];
+
+    fn deref(&self) -> &[Standing] {
+        self.windows.get(..self.count).unwrap_or_default()
     }
 }
 

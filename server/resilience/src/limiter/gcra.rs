@@ -134,6 +134,12 @@ impl Bucket {
         Gauge { remaining, whole_after, weight: whole_after }
     }
 
+    /// Nanoseconds until there is room for one more than `gauge` has.
+    pub(super) fn more_after(&self, gauge: &Gauge) -> u64 {
+        let taken = u64::from(self.capacity - gauge.remaining.min(self.capacity));
+        gauge.whole_after.saturating_sub(self.interval.saturating_mul(taken.saturating_sub(1)))
+    }
+
     pub(super) fn give_back(&self, words: Words, n: u32, now: u64) -> Words {
         let arrival = words[0].saturating_sub(u64::from(n).saturating_mul(self.interval));
         [if arrival <= now.min(LATEST) { 0 } else { arrival }, 0]

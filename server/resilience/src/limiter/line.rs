@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
+
+use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering};
 
 /// The lines of a limiter; only keys for which somebody waits have one.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::window::{Gauge, NEVER, Window, Words};
-use super::{Decision, MAX_WINDOWS, Policy, Strategy};
+use super::{Decision, MAX_WINDOWS, Policy, Standing, Standings, Strategy};
 use crate::{Timestamp, table};
 
 #[derive(Debug)]
@@ -85,6 +85,20 @@ impl Rules {
             Some((window, words, wait)) => self.refused(window, window.gauge(words, now), wait),
             None => self.tightest(&settled, now),
         }
+    }
+
+    /// Where a key stands in each window.
+    pub(super) fn standings(&self, cells: &[u64], now: Timestamp) -> Standings {
+        let now = now.as_nanos();
+        let mut standings = Standings::default();
+        for (at, window) in self.windows.iter().enumerate() {
+            let mut words = self.load(cells, at);
+            window.settle(&mut words, now);
+            let gauge = window.gauge(words, now);
+            let more_after = Duration::from_nanos(window.more_after(words, &gauge, now));
+            standings.add(Standing { remaining: gauge.remaining, more_after });
+        }
+        standings
     }
 
     /// Gives `n` requests back to every window, none of which gets more than whole.

@@ -155,3 +155,51 @@ fn old_keys_leave_before_young_ones() {
         assert!((30_000..40_000).filter(known).count() > 8_000, "{strategy}");
     }
 }
+
+#[test]
+fn every_window_says_what_is_left_of_it_and_when_there_is_more() {
+    let quotas = ["4/minute", "6/hour"];
+    let minute = Duration::from_secs(60);
+    for strategy in [Strategy::TokenBucket, Strategy::FixedWindow, Strategy::SlidingWindow] {
+        let limiter: Limiter<u32> = Limiter::new(policy(strategy, &quotas), 10);
+        let now = Timestamp::from_nanos(1);
+        let (decision, standings) = limiter.check_all(&1, now);
+        let remaining: Vec<_> = standings.iter().map(|window| window.remaining).collect();
+        assert_eq!(
+            (decision, remaining),
+            (Limiter::new(policy(strategy, &quotas), 10).check(&1, now), vec![3, 5])
+        );
+        (0..2).for_each(|_| assert!(limiter.check(&1, now).allowed));
+        let (mut moment, mut left) = (now, 1);
+        // At the moment that is told, and not before, there is more.
+        for _ in 0..3 {
+            let window = limiter.standings(&1, moment)[0];
+            assert_eq!(window.remaining, left, "{strategy}");
+            let just_before = moment.after(window.more_after - Duration::from_nanos(1));
+            assert_eq!(limiter.standings(&1, just_before)[0].remaining, left, "{strategy}");
+            moment = moment.after(window.more_after);
+            left = limiter.standings(&1, moment)[0].remaining;
+            assert!(left > window.remaining, "{strategy}");
+            if left == 4 {
+                break;
+            }
+        }
+        let whole = limiter.standings(&1, now.after(minute * 3))[0];
+        assert_eq!((whole.remaining, whole.more_after), (4, Duration::ZERO), "{strategy}");
+    }
+}
+
+#[test]
+fn a_window_that_rejects_has_more_when_the_rejection_ends() {
+    for strategy in Strategy::ALL {
+        let limiter: Limiter<u32> = Limiter::new(policy(strategy, &["3/minute"]), 10);
+        let mut now = Timestamp::from_nanos(1);
+        for _ in 0..20 {
+            let (decision, standings) = limiter.check_all(&1, now);
+            if !decision.allowed {
+                assert_eq!((standings[0].remaining, standings[0].more_after), (0, decision.retry_after));
+            }
+            now = now.after(Duration::from_secs(7));
+        }
+    }
+}

@@ -82,6 +82,17 @@ impl Window {
         each!(self, window => window.gauge(words, now))
     }
 
+    /// Nanoseconds until `remaining` grows; 0 if the window is whole. The state must be settled.
+    pub(super) fn more_after(&self, words: Words, gauge: &Gauge, now: u64) -> u64 {
+        if gauge.remaining == self.capacity {
+            return 0;
+        }
+        match &self.kind {
+            Kind::Bucket(bucket) => bucket.more_after(gauge),
+            Kind::Aligned(aligned) => aligned.take(words, gauge.remaining + 1, now).err().unwrap_or(0),
+        }
+    }
+
     pub(super) fn give_back(&self, words: Words, n: u32, now: u64) -> Words {
         each!(self, window => window.give_back(words, n, now))
     }

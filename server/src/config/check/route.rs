@@ -9,7 +9,9 @@ use rad_resilience::{Bulkhead, RetryPolicy};
 
 use super::super::file;
 use super::super::read::Problems;
-use super::super::{FallbackSettings, QueueSettings, RetryRouteSettings, RouteCacheSettings};
+use super::super::{
+    FallbackSettings, HedgeSettings, QueueSettings, RetryRouteSettings, RouteCacheSettings, UpstreamSettings,
+};
 use super::unknown;
 
 pub fn queue(key: &str, queue: &file::Queue, problems: &mut Problems) -> Option<QueueSettings> {
@@ -69,12 +71,38 @@ pub fn cache(key: &str, cache: &file::RouteCache, problems: &mut Problems) -> Op
 
 pub fn retry(key: &str, retry: &file::Retry, problems: &mut Problems) -> Option<RetryRouteSettings> {
     let key = format!("{key}.retry");
+    if let Some(kind) = retry.idle_jitter {
+        problems.add(format!("{key}.jitter"), format!("has nothing to say: jitter_kind is {kind}"));
+    }
+    for (at, status) in retry.statuses.iter().enumerate() {
+        if retry.statuses[..at].contains(status) {
+            problems.add(format!("{key}.statuses[{at}]"), format!("{status} stands twice; once is enough"));
+        }
+    }
     let policy =
         RetryPolicy::new(retry.settings).map_err(|wrong| problems.add(key.clone(), wrong.to_string()));
     let budget = RetryBudget::new(retry.budget)
         .map_err(|wrong| problems.add(format!("{key}.budget"), wrong.to_string()));
     budget.ok()?;
     Some(RetryRouteSettings { policy: policy.ok()?, statuses: retry.statuses.clone(), budget: retry.budget })
+}
+
+/// `upstreams` are those that the route may ask.
+pub fn hedge(
+    key: &str,
+    hedge: &file::Hedge,
+    upstreams: &[&UpstreamSettings],
+    problems: &mut Problems,
+) -> Option<HedgeSettings> {
+    let after = hedge.after?;
+    if let Some(upstream) = upstreams.iter().find(|upstream| upstream.timeout <= after) {
+        let timeout = humantime::format_duration(upstream.timeout);
+        problems.add(
+            format!("{key}.hedge.after"),
+            format!("is not before the timeout of {} ({timeout}): it would never happen", upstream.name),
+        );
+    }
+    Some(HedgeSettings { after, max: hedge.max })
 }
 
 pub fn fallback(

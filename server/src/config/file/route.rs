@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rad_model::Share;
 use rad_resilience::cache::Tier;
+use rad_resilience::hedge::MAX_HEDGES;
 use rad_resilience::retry::{Jitter, RetryBudgetSettings, RetrySettings};
 use rad_resilience::{BulkheadSettings, CacheSettings};
 
@@ -104,6 +105,8 @@ impl RouteCache {
 #[derive(Debug)]
 pub struct Retry {
     pub settings: RetrySettings,
+    /// A kind of jitter that has no share, beside a share.
+    pub idle_jitter: Option<&'static str>,
     pub statuses: Vec<u16>,
     pub budget: RetryBudgetSettings,
 }
@@ -119,7 +122,9 @@ impl Retry {
         let kind = parsed("a kind of jitter", "write proportional, full, equal or decorrelated", |text| {
             ["proportional", "full", "equal", "decorrelated"].into_iter().find(|kind| *kind == text)
         });
-        let jitter = match (table.value("jitter_kind", &kind), jitter) {
+        let kind = table.value("jitter_kind", &kind);
+        let idle_jitter = kind.filter(|kind| *kind != "proportional" && jitter.is_some());
+        let jitter = match (kind, jitter) {
             (Some("full"), _) => Jitter::Full,
             (Some("equal"), _) => Jitter::Equal,
             (Some("decorrelated"), _) => Jitter::Decorrelated,
@@ -143,6 +148,7 @@ impl Retry {
                 overall_deadline: None,
                 retry_non_idempotent: table.value("retry_non_idempotent", &flag()).unwrap_or_default(),
             },
+            idle_jitter,
             statuses: statuses.map_or_else(
                 || vec![502, 503, 504],
                 |statuses| statuses.into_iter().filter_map(|status| u16::try_from(status).ok()).collect(),
@@ -154,6 +160,21 @@ impl Retry {
                     .unwrap_or(budget.minimum_per_second),
                 window: budget.window,
             },
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Hedge {
+    pub after: Option<Duration>,
+    pub max: u32,
+}
+
+impl Hedge {
+    pub fn read(table: &mut Table<'_>) -> Self {
+        Self {
+            after: table.required("after", &some_time()),
+            max: table.value("max", &whole(1..=MAX_HEDGES, None)).unwrap_or(1),
         }
     }
 }

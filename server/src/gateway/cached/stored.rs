@@ -5,6 +5,7 @@ use http::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, DATE, ETAG, EXPIRES, IF_NON
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::gateway::body::ResponseBody;
+use crate::problem::Problem;
 
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -16,6 +17,8 @@ pub struct Stored {
     status: StatusCode,
     headers: Box<[(HeaderName, HeaderValue)]>,
     body: Bytes,
+    /// Where the gateway itself said it.
+    problem: Option<Problem>,
 }
 
 impl Stored {
@@ -23,7 +26,8 @@ impl Stored {
     pub fn new(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
         // What limits said to the one who asked is not for others.
         let is_own = |name: &HeaderName| {
-            *name != RETRY_AFTER && *name != AGE && !name.as_str().starts_with("x-ratelimit-")
+            let is_of_limits = ["x-ratelimit-", "ratelimit"].iter().any(|of| name.as_str().starts_with(of));
+            *name != RETRY_AFTER && *name != AGE && !is_of_limits
         };
         let kept = || headers.iter().filter(|(name, _)| is_own(name));
         let mut values = BytesMut::with_capacity(kept().map(|(_, value)| value.len()).sum());
@@ -36,16 +40,21 @@ impl Stored {
             at = end;
             Some((name.clone(), copy))
         });
-        Self { status, headers: copied.collect(), body: Bytes::copy_from_slice(body) }
+        Self { status, headers: copied.collect(), body: Bytes::copy_from_slice(body), problem: None }
+    }
+
+    /// As what it is to those who ask for errors in another form.
+    #[must_use]
+    pub fn with_problem(self, problem: Option<Problem>) -> Self {
+        Self { problem, ..self }
     }
 
     /// A failure of which nothing but the status is told.
     pub fn neutral(status: StatusCode) -> Self {
-        let body = format!(
-            r#"{{"detail": "The upstream did not answer as it should", "status_code": {}}}"#,
-            status.as_u16()
-        );
-        Self { status, headers: Box::new([(CONTENT_TYPE, JSON)]), body: body.into() }
+        let detail = "The upstream did not answer as it should";
+        let body = format!(r#"{{"detail": "{detail}", "status_code": {}}}"#, status.as_u16());
+        let problem = Some(Problem::Plain(detail.into()));
+        Self { status, headers: Box::new([(CONTENT_TYPE, JSON)]), body: body.into(), problem }
     }
 
     /// Bytes that it takes.
@@ -62,6 +71,9 @@ impl Stored {
     pub fn response(&self, how: &'static str, age_s: u64) -> Response<ResponseBody> {
         let mut response = Response::new(ResponseBody::full(self.body.clone()));
         *response.status_mut() = self.status;
+        if let Some(problem) = &self.problem {
+            response.extensions_mut().insert(problem.clone());
+        }
         let headers = response.headers_mut();
         headers.reserve(self.headers.len() + 8);
         for (name, value) in &self.headers {

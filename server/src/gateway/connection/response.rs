@@ -14,7 +14,7 @@ use crate::gateway::headers::{is_end_to_end_always, is_hop_by_hop};
 const MAX_HEAD: usize = 64 << 10;
 const MAX_HEADERS: usize = 100;
 /// Headers that the gateway adds to an answer: room for them from the start.
-const ADDED: usize = 6;
+const ADDED: usize = 8;
 
 /// The other side does not speak HTTP/1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -26,6 +26,11 @@ pub(super) fn encode(
     counted("shadow_rejections", "Requests that a limit in shadow mode would have rejected", |route| {
         route.shadow_rejected
     })?;
+    counted("limit_waited", "Requests let in after they had waited for their turn at a limit", |route| {
+        route.limit_waited
+    })?;
+    counted("hedges", "Attempts made because the one before was slow", |route| route.hedges)?;
+    counted("hedge_wins", "Attempts of these that answered first", |route| route.hedge_wins)?;
     counted("fallbacks", "Requests answered by something else than their upstream", |route| route.fallbacks)?;
     counted("queue_rejections", "Requests that found the queue full, or waited too long", |route| {
         route.shed
