@@ -37,6 +37,7 @@ pub async fn state(State(console): Shared) -> Json<Value> {
         "stale_on_error": figures.stale_on_error,
         "misses": figures.misses,
         "coalesced": figures.coalesced,
+        "passed": figures.passed,
         "loads": figures.loads,
         "load_failures": figures.load_failures,
         "evictions": figures.evictions,
