@@ -81,7 +81,7 @@ pub fn look(worker: &Worker, wanted: &Wanted<'_>, body: &RequestBody, now: Times
 pub async fn serve(
     worker: &Rc<Worker>,
     cache: &RouteCache,
-    asked: Asked,
+    asked: Box<Asked>,
     body: RequestBody,
     ticket: Ticket,
     (key, found): (CacheKey, Lookup<Arc<Stored>, Arc<Failed>>),
@@ -109,7 +109,7 @@ pub async fn serve(
 fn load(
     worker: &Rc<Worker>,
     cache: &RouteCache,
-    asked: Asked,
+    asked: Box<Asked>,
     key: &CacheKey,
     leader: Leader<Arc<Stored>, Arc<Failed>>,
 ) -> Load {
@@ -121,7 +121,7 @@ fn load(
 async fn follow(
     worker: &Rc<Worker>,
     cache: &RouteCache,
-    asked: Asked,
+    asked: Box<Asked>,
     body: RequestBody,
     mut ticket: Ticket,
     key: &CacheKey,

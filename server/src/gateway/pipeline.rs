@@ -53,10 +53,15 @@ pub async fn handle(
         Ok((route, prefix)) => {
             let started = worker.now();
             let client = peer.client(&parts.headers, &worker.plan.trusted_proxies);
-            let (decision, refusal) = guard(&worker, route, client, &parts, &id, started);
-            let mut response = match refusal {
-                Some(refusal) => refusal,
-                None => {
+            let blocked = block::refuse(&worker, route, client, started);
+            let decision = match blocked {
+                Some(_) => None,
+                None => limit(&worker, route, client, &parts, &id, started),
+            };
+            let mut response = match (blocked, decision) {
+                (Some(refusal), _) => refusal,
+                (None, Some(decision)) if !decision.allowed => answer::limited(decision.quota),
+                (None, _) => {
                     let admitted = Admitted { route, prefix, client, started, parts, body };
                     match begin(&worker, admitted, peer, &id) {
                         Begun::Answered(response) => response,
@@ -138,7 +143,7 @@ struct Admitted {
 #[allow(clippy::large_enum_variant)] // Lives for a moment, and is not moved.
 enum Begun {
     Answered(Response<ResponseBody>),
-    Asked { asked: Asked, body: RequestBody, look: Look, ticket: Ticket },
+    Asked { asked: Box<Asked>, body: RequestBody, look: Look, ticket: Ticket },
 }
 
 /// What the steps before the first wait come to. The most frequent answer of a route that keeps any is one that
@@ -162,29 +167,14 @@ fn begin(worker: &Rc<Worker>, admitted: Admitted, peer: Rc<Peer>, id: &HeaderVal
     };
     let target = target.into_owned();
     let head = RequestHead { parts, target, id: id.clone(), peer, is_unconditional: false };
-    Begun::Asked { asked: Asked { route, upstream, side, started, head }, body, look, ticket }
-}
-
-/// The steps that turn a request away, and what its limits say of it.
-fn guard(
-    worker: &Worker,
-    route: usize,
-    client: IpAddr,
-    parts: &request::Parts,
-    id: &HeaderValue,
-    now: Timestamp,
-) -> (Option<Decision>, Option<Response<ResponseBody>>) {
-    if let Some(refusal) = block::refuse(worker, route, client, now) {
-        return (None, Some(refusal));
-    }
-    let decision = limit(worker, route, client, parts, id, now);
-    let rejected = decision.filter(|decision| !decision.allowed);
-    (decision, rejected.map(|decision| answer::limited(decision.quota)))
+    // Boxed: it goes through several steps from here.
+    let asked = Box::new(Asked { route, upstream, side, started, head });
+    Begun::Asked { asked, body, look, ticket }
 }
 
 async fn serve(
     worker: &Rc<Worker>,
-    asked: Asked,
+    asked: Box<Asked>,
     mut body: RequestBody,
     mut look: Look,
     mut ticket: Ticket,

@@ -36,7 +36,7 @@ const MAX_FAILURE: usize = 64 << 10;
 /// A load under way.
 pub struct Load {
     pub worker: Rc<Worker>,
-    pub asked: Asked,
+    pub asked: Box<Asked>,
     pub key: CacheKey,
     pub freshness: Freshness,
     pub leader: Lead,

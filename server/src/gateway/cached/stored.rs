@@ -104,7 +104,7 @@ impl Stored {
 /// Says where an answer comes from, and how old it is, unless it is new.
 pub fn mark(headers: &mut HeaderMap, how: &'static str, age_s: u64) {
     headers.insert(X_CACHE, HeaderValue::from_static(how));
-    if how != "MISS" {
+    if how != "MISS" || age_s > 0 {
         headers.insert(AGE, number(age_s));
     }
 }

@@ -214,11 +214,14 @@ async fn send_halves(
         state.asked.fetch_add(1, Ordering::SeqCst);
         let body: Vec<u8> = (0..bytes).map(|at| (at % 251).to_le_bytes()[0]).collect();
         let (first, second) = body.split_at(bytes / 2);
-        let (head, frame): (_, fn(&[u8]) -> Vec<u8>) = if is_announced {
-            (format!("content-length: {bytes}"), |part| part.to_vec())
+        let head = if is_announced {
+            format!("content-length: {bytes}")
         } else {
-            let chunk = |part: &[u8]| [format!("{:x}\r\n", part.len()).as_bytes(), part, b"\r\n"].concat();
-            ("transfer-encoding: chunked".to_owned(), chunk)
+            "transfer-encoding: chunked".to_owned()
+        };
+        let frame = |part: &[u8]| match is_announced {
+            true => part.to_vec(),
+            false => [format!("{:x}\r\n", part.len()).as_bytes(), part, b"\r\n"].concat(),
         };
         stream.write_all(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n").as_bytes()).await?;
         stream.write_all(&frame(first)).await?;
