@@ -44,7 +44,7 @@ test("the figures of the cache are those of the traffic", async ({ page, launch,
   const url = `${gateway.traffic}/counts`;
   expect(await reach(well, [url, url, url, url, `${url}?of=hosts`])).toBe(2);
   await expect(figures(page)).toContainText("3 of 5 lookups");
-  await expect(figures(page)).toContainText("2 calls of upstreams");
+  await expect(figures(page)).toContainText("2 calls of upstreams made");
   await expect(figures(page)).toContainText("2 answers");
   const row = page.getByTestId("cached-/counts");
   await expect(row).toContainText("60 %");

@@ -39,6 +39,8 @@ pub struct Settings {
     pub sample: Option<SampleSettings>,
     /// Of all routes that keep answers.
     pub cache: CacheSettings,
+    /// What answers that are to be kept may take while they are collected, all of them.
+    pub collecting_bytes: u64,
     pub upstreams: Vec<UpstreamSettings>,
     pub rollouts: Vec<RolloutSettings>,
     pub routes: Vec<RouteSettings>,
@@ -218,7 +220,8 @@ pub enum KeySource {
 
 impl KeySource {
     /// The header that `org` reads.
-    pub const ORG_HEADER: http::HeaderName = http::HeaderName::from_static("x-org-id");
+    pub const ORG_HEADER: http::HeaderName = http::HeaderName::from_static(Self::ORG);
+    pub const ORG: &'static str = "x-org-id";
 }
 
 impl fmt::Display for KeySource {

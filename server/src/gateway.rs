@@ -1,11 +1,12 @@
 //! The data plane: what happens to a request, in order.
 //!
 //! ```text
-//! accept → match → block → limit → rollout → breaker → forward
+//! accept → match → block → limit → rollout → cache → queue → breaker → retry → forward → fallback
 //! ```
 //! Each step is a file; [`pipeline::handle`] is the order. One single-threaded runtime per core runs all
 //! steps of a request, so that nothing on its way is locked or moved between cores.
 
+mod access;
 pub mod answer;
 pub mod block;
 mod body;

@@ -134,7 +134,7 @@ fn hits(cache: &CacheMetrics) -> String {
 }
 
 fn saved(cache: &CacheMetrics) -> String {
-    format!("{} calls of upstreams", format::count(cache.loads))
+    format!("{} calls of upstreams made", format::count(cache.loads + cache.passed))
 }
 
 fn memory(cache: &CacheMetrics) -> String {
@@ -150,9 +150,10 @@ fn memory(cache: &CacheMetrics) -> String {
 fn counts(cache: &CacheMetrics) -> String {
     let count = format::count;
     format!(
-        "{} waited for another's call. {} were served old while loaded anew, {} because the upstream failed. \
+        "{} waited for another's call, {} did not because such answers are not kept. {} were served old while loaded anew, {} because the upstream failed. \
          {} calls failed. {} answers left for want of room, {} were too long to be kept.",
         count(cache.coalesced),
+        count(cache.passed),
         count(cache.stale_hits),
         count(cache.stale_on_error),
         count(cache.load_failures),
@@ -189,7 +190,7 @@ mod tests {
             ..CacheMetrics::default()
         };
         assert_eq!(hits(&cache), "80 of 100 lookups");
-        assert_eq!(saved(&cache), "15 calls of upstreams");
+        assert_eq!(saved(&cache), "15 calls of upstreams made");
         assert_eq!(memory(&cache), "2.5 kB of 67.1 MB, 1 answer");
         let route = CachedRoute { served: 3, loaded: 1, ..CachedRoute::default() };
         assert!((share(&route) - 0.75).abs() < 1e-9);

@@ -7,6 +7,8 @@
 //!   stale-if-error it is served only after a load failed. moka's own expiry is the backstop.
 //! - **Coalescing**: the first caller that misses leads, the others follow; they get its value or its
 //!   failure, and if it is dropped one of them leads on. Callers may live on several runtimes.
+//! - **Hit-for-miss**: where an answer turns out to be for its asker alone, equal requests go side by side for
+//!   a time instead of one after another.
 //! - **Invalidation at once**, by tag, organisation, key, or all. A tag is a generation: to invalidate it is
 //!   to raise one number, and a value that was asked for before is older, even if it arrives later.
 //! - **Keys by content** ([`CacheKey`]), apart by organisation.
@@ -32,6 +34,7 @@ mod figures;
 mod flight;
 mod key;
 mod load;
+mod passes;
 mod policy;
 mod scope;
 mod upkeep;
@@ -48,6 +51,7 @@ use flight::Flights;
 pub use flight::{Followed, Follower, Leader, Load};
 pub use key::CacheKey;
 pub use load::{Answer, Refresh, Source};
+use passes::Passes;
 pub use policy::{CachePolicy, Freshness, InvalidFreshness, Tier};
 use scope::Scopes;
 
@@ -115,6 +119,7 @@ type Entries<V> = moka::sync::Cache<CacheKey, Arc<Entry<V>>, foldhash::fast::Ran
 struct Shared<V, E> {
     entries: Entries<V>,
     flights: Flights<V, E>,
+    passes: Passes,
     scopes: Scopes,
     counters: Arc<Counters>,
     max_entry_bytes: u32,
@@ -158,6 +163,7 @@ where
         let shared = Shared {
             entries,
             flights: Flights::new(),
+            passes: Passes::new(),
             scopes: Scopes::new(),
             counters,
             max_entry_bytes,
@@ -216,6 +222,10 @@ where
     /// Leads the load of `key`, or follows the one that is under way. To be called after a miss.
     #[must_use]
     pub fn begin_load(&self, key: &CacheKey, policy: &CachePolicy, now: Timestamp) -> Load<V, E> {
+        if self.shared.passes.holds(key, now) {
+            self.shared.counters.passed();
+            return Load::Pass;
+        }
         let load = flight::begin(&self.shared, key, policy);
         let Load::Lead(leader) = load else { return load };
         // Another load may have ended since the miss; it kept its value before it let go of the lead.
@@ -258,7 +268,7 @@ where
         match flight::begin(&self.shared, key, &entry.policy()) {
             Load::Lead(leader) => Some(leader.refreshing(claim)),
             // Somebody who found no value loads it already.
-            Load::Follow(_) | Load::Found { .. } => None,
+            Load::Follow(_) | Load::Found { .. } | Load::Pass => None,
         }
     }
 }

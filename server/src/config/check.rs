@@ -1,6 +1,7 @@
 //! From what is written to what can be relied on.
 
 use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
 
 use rad_model::{Quota, Share};
 use rad_resilience::cache::Tier;
@@ -23,9 +24,10 @@ const TEST_ROUTE: (&str, &str) = ("/api/test-rate-limit", "5/minute");
 /// Checks what one key alone does not tell. Where anything is wrong the settings are not to be used.
 pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
     let File { console, gateway, telemetry, storage, cache, sample, upstreams, rollouts, routes } = file;
-    if let Err(wrong) = Cache::<(), ()>::new(cache, |()| 0) {
+    if let Err(wrong) = Cache::<(), ()>::new(cache.kept, |()| 0) {
         problems.add("cache", wrong.to_string());
     }
+    let collecting_bytes = route::collecting(&cache, problems);
 
     if !console.listen.ip().is_loopback() {
         problems.add(
@@ -69,9 +71,11 @@ pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
                 "is the path of an earlier route too; each path may stand once",
             );
         }
+        let action = route::action(&route, &upstream_names, &rollout_names, problems);
+        let timeout = route::longest_timeout(action, &upstreams, &rollouts);
         let limit_headers = route.limit_headers.unwrap_or(gateway.limit_headers);
         let (key, hedge) = (route.key.clone(), route.hedge);
-        let route = check_route(route, &upstream_names, &rollout_names, problems);
+        let route = check_route(route, action, timeout, &upstream_names, problems);
         let asked = asked(route.action, &upstreams, &rollouts);
         let hedge = hedge.and_then(|hedge| route::hedge(&key, &hedge, &asked, problems));
         checked.push(RouteSettings { limit_headers, hedge, ..route });
@@ -95,7 +99,8 @@ pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
         log: telemetry.log,
         storage: storage.path,
         sample,
-        cache,
+        cache: cache.kept,
+        collecting_bytes,
         upstreams,
         rollouts,
         routes: checked,
@@ -213,39 +218,15 @@ fn check_rollout(
 
 fn check_route(
     route: file::Route,
+    action: Action,
+    timeout: Option<Duration>,
     upstreams: &BTreeMap<String, usize>,
-    rollouts: &BTreeMap<String, usize>,
     problems: &mut Problems,
 ) -> RouteSettings {
     let key = &route.key;
     if !is_path(&route.path) {
         problems.add(format!("{key}.path"), "must begin with / and hold no space, ?, # or control character");
     }
-    let action = match (&route.upstream, &route.rollout) {
-        (Some(name), None) => upstreams
-            .get(name)
-            .copied()
-            .map(Action::Upstream)
-            .ok_or_else(|| (".upstream", unknown("upstream", name, upstreams))),
-        (None, Some(name)) => rollouts
-            .get(name)
-            .copied()
-            .map(Action::Rollout)
-            .ok_or_else(|| (".rollout", unknown("rollout", name, rollouts))),
-        (Some(_), Some(_)) => {
-            Err((".rollout", "stands beside upstream; a route leads to one of them".to_owned()))
-        }
-        (None, None) => Err(("", "leads nowhere: name an upstream or a rollout".to_owned())),
-    };
-    let action = action.unwrap_or_else(|(field, wrong)| {
-        // A name that could not be read leads nowhere, too: that has been said.
-        if !field.is_empty()
-            || !["upstream", "rollout"].iter().any(|name| problems.concern(&format!("{key}.{name}")))
-        {
-            problems.add(format!("{key}{field}"), wrong);
-        }
-        Action::Ok
-    });
     if route.rewrite.as_deref().is_some_and(|rewrite| !is_path(rewrite)) {
         problems
             .add(format!("{key}.rewrite"), "must begin with / and hold no space, ?, # or control character");
@@ -254,9 +235,9 @@ fn check_route(
     let limit_wait = limit::wait(key, &route, policy.as_ref(), problems);
     let queue = route.queue.as_ref().and_then(|queue| route::queue(key, queue, problems));
     let cache = route.cache.as_ref().and_then(|cache| route::cache(key, cache, problems));
-    let retry = route.retry.as_ref().and_then(|retry| route::retry(key, retry, problems));
-    let fallback =
-        route.fallback.as_ref().and_then(|fallback| route::fallback(key, fallback, upstreams, problems));
+    let retry = route.retry.as_ref().and_then(|retry| route::retry(key, retry, timeout, problems));
+    let fallback = route.fallback.as_ref();
+    let fallback = fallback.and_then(|fallback| route::fallback(key, fallback, action, upstreams, problems));
     let path = normal(&route.path);
     let rewrite = route.rewrite;
     let limit_headers = route.limit_headers.unwrap_or_default();

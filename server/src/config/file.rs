@@ -8,13 +8,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 use rad_model::{LabState, Quota, Share};
 use rad_resilience::breaker::{OpenGrowth, SlidingWindow};
-use rad_resilience::{BreakerSettings, CacheSettings, Strategy};
+use rad_resilience::{BreakerSettings, Strategy};
 
 mod limit;
 mod route;
 
-use route::cache_bounds;
-pub use route::{Adaptive, Fallback, Hedge, Queue, Retry, RouteCache};
+pub use route::{Adaptive, CacheBounds, Fallback, Hedge, Queue, Retry, RouteCache};
 
 use super::block::Block;
 use super::read::{Kind, Problems, Table, Wrong, address, duration, number, parsed, text, whole};
@@ -36,7 +35,7 @@ pub struct File {
     pub gateway: Gateway,
     pub telemetry: Telemetry,
     pub storage: Storage,
-    pub cache: CacheSettings,
+    pub cache: CacheBounds,
     pub sample: Option<Sample>,
     pub upstreams: BTreeMap<String, Upstream>,
     pub rollouts: BTreeMap<String, Rollout>,
@@ -52,7 +51,7 @@ impl File {
             gateway: root.table("gateway", Gateway::read).unwrap_or_default(),
             telemetry: root.table("telemetry", Telemetry::read).unwrap_or_default(),
             storage: root.table("storage", Storage::read).unwrap_or_default(),
-            cache: root.table("cache", cache_bounds).unwrap_or_default(),
+            cache: root.table("cache", CacheBounds::read).unwrap_or_default(),
             sample: root.table("sample", Sample::read),
             upstreams: root.named("upstreams", Upstream::read).unwrap_or_default(),
             rollouts: root.named("rollouts", Rollout::read).unwrap_or_default(),

@@ -1,3 +1,5 @@
+mod steps;
+
 use super::{Action, ConfigError, KeySource, Overlay, Profile, SHIPPED, Settings};
 
 fn parse(text: &str) -> Result<Settings, ConfigError> {

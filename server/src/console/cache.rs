@@ -22,7 +22,7 @@ pub fn figures(console: &Console) -> CacheMetrics {
     let routes = console.plan.routes.iter().zip(&totals).filter_map(|(route, totals)| {
         let cache = route.cache.as_ref()?;
         let freshness = cache.policy.freshness();
-        let [while_revalidated, if_error] = freshness.stale();
+        let (while_revalidated, if_error) = freshness.stale_for();
         Some(CachedRoute {
             path: route.path.clone(),
             ttl_ms: millis(freshness.ttl()),
@@ -45,6 +45,7 @@ pub fn figures(console: &Console) -> CacheMetrics {
         stale_on_error: figures.stale_on_error,
         misses: figures.misses,
         coalesced: figures.coalesced,
+        passed: figures.passed,
         loads: figures.loads,
         load_failures: figures.load_failures,
         evictions: figures.evictions,

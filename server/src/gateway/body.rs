@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use super::cached::Arriving;
 use super::connection::{By, Connection};
 use super::ticket::{Ending, Ticket};
 
@@ -55,7 +56,7 @@ impl Body for RequestBody {
 }
 
 /// Why an upstream's body ended before its end.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Copy, Debug, thiserror::Error)]
 pub enum BodyError {
     #[error("the upstream broke off")]
     Broken,
@@ -72,6 +73,8 @@ pub enum ResponseBody {
     Full(Option<Bytes>),
     /// From an upstream.
     Upstream(UpstreamBody),
+    /// From an upstream, while it is collected to be kept.
+    Arriving(Arriving),
 }
 
 impl ResponseBody {
@@ -79,12 +82,17 @@ impl ResponseBody {
         Self::Full(Some(bytes))
     }
 
-    /// With a part before it that was taken from it.
-    pub fn after(self, part: Bytes) -> Self {
+    /// Puts a part back that was taken from it.
+    pub fn put_back(&mut self, part: Bytes) {
         match self {
-            Self::Full(None) => Self::Full(Some(part)),
-            Self::Full(Some(rest)) => Self::Full(Some([part, rest].concat().into())),
-            Self::Upstream(body) => Self::Upstream(UpstreamBody { ahead: Some(part), ..body }),
+            Self::Full(content @ None) => *content = Some(part),
+            Self::Full(Some(rest)) => *rest = [part, std::mem::take(rest)].concat().into(),
+            Self::Upstream(UpstreamBody { ahead: Some(rest), .. }) => {
+                *rest = [part, std::mem::take(rest)].concat().into();
+            }
+            Self::Upstream(body) => body.ahead = Some(part),
+            // Is not taken from: who collects does so from the upstream's.
+            Self::Arriving(_) => {}
         }
     }
 
@@ -179,6 +187,7 @@ impl Body for ResponseBody {
         match self.get_mut() {
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Upstream(body) => body.poll(cx),
+            Self::Arriving(body) => body.poll(cx),
         }
     }
 
@@ -186,6 +195,7 @@ impl Body for ResponseBody {
         match self {
             Self::Full(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
             Self::Upstream(body) => body.open.is_none() && body.ahead.is_none(),
+            Self::Arriving(body) => body.is_over(),
         }
     }
 
@@ -193,6 +203,7 @@ impl Body for ResponseBody {
         match self {
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Self::Upstream(body) => body.remaining().map_or_else(SizeHint::default, SizeHint::with_exact),
+            Self::Arriving(body) => body.remaining().map_or_else(SizeHint::default, SizeHint::with_exact),
         }
     }
 }

@@ -1,155 +1,161 @@
 //! The step that answers from the cache: one request to the upstream for many equal ones.
 
+mod arriving;
+mod key;
+mod load;
+mod room;
+mod rules;
 mod stored;
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
-use http::header::{
-    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH,
-    CONTENT_TYPE, COOKIE, HOST, PROXY_AUTHORIZATION, RANGE, SET_COOKIE, VARY,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
-use http_body_util::BodyExt;
-use rad_resilience::cache::{CacheKey, Followed, Leader, Load, Lookup};
+use http::{HeaderMap, Response, StatusCode};
+use rad_resilience::bulkhead::BulkheadRejection;
+use rad_resilience::cache::{self, CacheKey, Followed, Follower, Leader, Lookup};
 use rad_resilience::{Cache, Timestamp};
 
+use super::answer;
 use super::body::{RequestBody, ResponseBody};
-use super::pipeline::{Asked, direct, fall_back, primary};
+use super::limit::ceil_s;
+use super::pipeline::{Asked, direct, fall_back};
 use super::plan::RouteCache;
-use super::ticket::{Ending, Ticket};
+use super::ticket::{Asker, Ending, Ticket};
 use super::worker::Worker;
-use crate::config::KeySource;
+pub use arriving::Arriving;
+pub use key::Wanted;
+use load::Load;
+pub use room::Room;
 pub use stored::Stored;
 
-/// Answers by what they ask for. The failure that followers share is an answer, too.
-pub type AnswerCache = Cache<Arc<Stored>, Arc<Stored>>;
-type Lead = Leader<Arc<Stored>, Arc<Stored>>;
+/// Answers by what they ask for.
+pub type AnswerCache = Cache<Arc<Stored>, Arc<Failed>>;
+/// The lead of a load; gone once everybody has been told of its end.
+type Lead = Option<Leader<Arc<Stored>, Arc<Failed>>>;
 
-/// Headers of a request that may decide its answer, and are part of its key.
-const DECIDING: [HeaderName; 8] = [
-    ACCEPT,
-    ACCEPT_ENCODING,
-    ACCEPT_LANGUAGE,
-    CONTENT_TYPE,
-    CONTENT_ENCODING,
-    HeaderName::from_static("x-forwarded-host"),
-    HeaderName::from_static("x-forwarded-proto"),
-    HeaderName::from_static("x-http-method-override"),
-];
+/// What those hear who waited for somebody else's load in vain.
+#[derive(Debug)]
+pub enum Failed {
+    /// It found no place.
+    Shed(BulkheadRejection),
+    /// The upstream failed, or was not reached.
+    Answered { answer: Stored, ending: Ending },
+}
 
-/// Headers of a request whose answer is for its asker alone, or for a part of it.
-const PRIVATE: [HeaderName; 5] =
-    [AUTHORIZATION, PROXY_AUTHORIZATION, COOKIE, RANGE, HeaderName::from_static("x-api-key")];
-
-/// The key of a request; none if its answer is for nobody else.
-fn key(cache: &RouteCache, asked: &Asked, body: &RequestBody) -> Option<CacheKey> {
-    let parts = &asked.head.parts;
-    let headers = &parts.headers;
-    let is_private = PRIVATE.iter().any(|name| headers.contains_key(name))
-        || says(headers, &["no-store", "no-cache"])
-        || !cache.methods.contains(&parts.method);
-    if is_private {
-        return None;
+impl Failed {
+    fn broken(ending: Ending) -> Self {
+        Self::Answered { answer: Stored::neutral(StatusCode::BAD_GATEWAY), ending }
     }
-    let body = body.kept()?;
-    let mut organisations = headers.get_all(KeySource::ORG_HEADER).iter();
-    let organisation = match (organisations.next(), organisations.next()) {
-        (None, _) => "",
-        (Some(name), None) => name.to_str().ok()?,
-        _ => return None,
-    };
-    let host = match parts.uri.authority() {
-        Some(host) => host.as_str().as_bytes(),
-        None => headers.get(HOST).map_or(&[][..], HeaderValue::as_bytes),
-    };
-    let route = (asked.route as u64).to_le_bytes();
-    let upstream = (asked.upstream as u64).to_le_bytes();
-    let mut deciding = Vec::new();
-    for name in &DECIDING {
-        for value in headers.get_all(name) {
-            deciding.extend_from_slice(name.as_str().as_bytes());
-            deciding.extend_from_slice(b": ");
-            deciding.extend_from_slice(value.as_bytes());
-            deciding.push(b'\n');
+
+    /// It as an answer to one who waited, and how that one's account is closed.
+    fn response(&self) -> (Response<ResponseBody>, Ending) {
+        match self {
+            Self::Shed(rejection) => (answer::shed(ceil_s(rejection.retry_after).max(1)), Ending::Shed),
+            Self::Answered { answer, ending } => (answer.response("COALESCED", 0), *ending),
         }
     }
-    let method = parts.method.as_str().as_bytes();
-    let what: [&[u8]; 7] = [&route, &upstream, method, host, asked.head.target.as_bytes(), &deciding, body];
-    Some(CacheKey::new(organisation, &what))
 }
 
-fn says(headers: &HeaderMap, words: &[&str]) -> bool {
-    headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-        value.split(',').any(|directive| {
-            let name = directive.split('=').next().unwrap_or_default().trim();
-            words.iter().any(|word| name.eq_ignore_ascii_case(word))
-        })
-    })
+/// What the cache has for a request.
+#[derive(Debug)]
+pub enum Look {
+    /// Its body, which is a part of the key, is not here yet.
+    NotYet,
+    /// It asks for something of its own, or its route keeps nothing.
+    Apart,
+    At(CacheKey, Lookup<Arc<Stored>, Arc<Failed>>),
 }
 
-/// Whether an answer is good for everybody who asks the same.
-fn is_for_all(headers: &HeaderMap) -> bool {
-    let varies = headers.get_all(VARY).iter().any(|value| {
-        value.to_str().map_or(true, |value| {
-            value
-                .split(',')
-                .any(|name| !DECIDING.iter().any(|known| name.trim().eq_ignore_ascii_case(known.as_str())))
-        })
-    });
-    !varies && !headers.contains_key(SET_COOKIE) && !says(headers, &["no-store", "private", "no-cache"])
+/// Looks for an answer, without waiting for anything.
+pub fn look(worker: &Worker, wanted: &Wanted<'_>, body: &RequestBody, now: Timestamp) -> Look {
+    let Some(cache) = &worker.plan.routes[wanted.route].cache else { return Look::Apart };
+    let Some(body) = body.kept() else { return Look::NotYet };
+    match key::key(cache, wanted, body) {
+        Some(key) => Look::At(key, worker.plan.cache.lookup(&key, now)),
+        None => Look::Apart,
+    }
 }
 
-/// Whether it goes on for as long as somebody listens.
-fn is_endless(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
-}
-
-/// Answers from the cache, or asks the upstream and keeps what it says.
+/// Answers by what was found, or asks the upstream and keeps what it says.
 pub async fn serve(
     worker: &Rc<Worker>,
-    mut asked: Asked,
+    cache: &RouteCache,
+    asked: Box<Asked>,
     body: RequestBody,
     ticket: Ticket,
+    (key, found): (CacheKey, Lookup<Arc<Stored>, Arc<Failed>>),
 ) -> Response<ResponseBody> {
-    let now = worker.now();
-    let cache = worker.plan.routes[asked.route].cache.as_ref();
-    let Some((cache, key)) = cache.and_then(|cache| Some((cache, key(cache, &asked, &body)?))) else {
-        return direct(worker, &asked, body, now, ticket).await;
-    };
-    match worker.plan.cache.lookup(&key, now) {
-        Lookup::Hit { value, age } => from_cache(&asked, ticket, &value, "HIT", age),
+    match found {
+        Lookup::Hit { value, age } => hit(&asked.head.parts.headers, ticket, &value, age),
         Lookup::Stale { value, age, refresh } => {
-            let response = from_cache(&asked, ticket, &value, "STALE", age);
+            let response = from_cache(&asked.head.parts.headers, ticket, &value, "STALE", age);
             if let Some(leader) = refresh {
-                refresh_later(worker, asked, &body, leader);
+                refresh_later(load(worker, cache, asked, &key, leader), &body);
             }
             response
         }
-        Lookup::Miss => match worker.plan.cache.begin_load(&key, &cache.policy, now) {
-            Load::Lead(leader) => lead(worker, &mut asked, body, &key, leader, ticket).await,
-            Load::Found { value, age } => from_cache(&asked, ticket, &value, "HIT", age),
-            Load::Follow(follower) => {
-                let patience = worker.plan.upstreams[asked.upstream].timeout;
-                match tokio::time::timeout(patience, follower.wait()).await {
-                    Ok(Followed::Loaded(value)) => {
-                        from_cache(&asked, ticket, &value, "COALESCED", Duration::ZERO)
-                    }
-                    Ok(Followed::Failed(failed)) => {
-                        let instead = instead(worker, &asked, &key, body.again()).await;
-                        let response = instead.unwrap_or_else(|| failed.response("COALESCED", 0));
-                        end(ticket, response.status());
-                        response
-                    }
-                    Ok(Followed::Lead(leader)) => lead(worker, &mut asked, body, &key, leader, ticket).await,
-                    Ok(Followed::Declined) | Err(_) => {
-                        direct(worker, &asked, body, worker.now(), ticket).await
-                    }
-                }
+        Lookup::Miss => match worker.plan.cache.begin_load(&key, &cache.policy, worker.now()) {
+            cache::Load::Lead(leader) => {
+                ticket.loads();
+                load::ask(load(worker, cache, asked, &key, leader), body, ticket).await
             }
+            cache::Load::Found { value, age } => hit(&asked.head.parts.headers, ticket, &value, age),
+            cache::Load::Pass => {
+                ticket.loads();
+                direct(worker, &asked, body, ticket).await
+            }
+            cache::Load::Follow(follower) => follow(worker, cache, asked, body, ticket, &key, follower).await,
         },
+    }
+}
+
+fn load(
+    worker: &Rc<Worker>,
+    cache: &RouteCache,
+    asked: Box<Asked>,
+    key: &CacheKey,
+    leader: Leader<Arc<Stored>, Arc<Failed>>,
+) -> Load {
+    let freshness = cache.policy.freshness();
+    Load { worker: Rc::clone(worker), asked, key: *key, freshness, leader: Some(leader), reply: None }
+}
+
+/// Waits for somebody else's load, as long as one of its own might take to begin.
+async fn follow(
+    worker: &Rc<Worker>,
+    cache: &RouteCache,
+    asked: Box<Asked>,
+    body: RequestBody,
+    mut ticket: Ticket,
+    key: &CacheKey,
+    follower: Follower<Arc<Stored>, Arc<Failed>>,
+) -> Response<ResponseBody> {
+    let queue = worker.plan.routes[asked.route].queue.as_ref();
+    let in_queue = queue.map_or(Duration::ZERO, |queue| queue.bulkhead.settings().max_wait);
+    let patience = worker.plan.upstreams[asked.upstream].timeout + in_queue;
+    match tokio::time::timeout(patience, follower.wait()).await {
+        Ok(Followed::Loaded(value)) => {
+            from_cache(&asked.head.parts.headers, ticket, &value, "COALESCED", Duration::ZERO)
+        }
+        Ok(Followed::Failed(failed)) => {
+            if let Some(instead) = instead(worker, &asked, key, &failed, body.again()).await {
+                end(ticket, instead.status());
+                return instead;
+            }
+            let (response, ending) = failed.response();
+            ticket.answered(response.status().as_u16());
+            ticket.end(ending);
+            response
+        }
+        Ok(Followed::Lead(leader)) => {
+            ticket.loads();
+            load::ask(load(worker, cache, asked, key, leader), body, ticket).await
+        }
+        Ok(Followed::Declined) | Err(_) => {
+            ticket.loads();
+            direct(worker, &asked, body, ticket).await
+        }
     }
 }
 
@@ -158,14 +164,20 @@ fn end(mut ticket: Ticket, status: StatusCode) {
     ticket.end(Ending::Complete);
 }
 
+/// An answer that is here, and fresh.
+pub fn hit(asked: &HeaderMap, ticket: Ticket, stored: &Stored, age: Duration) -> Response<ResponseBody> {
+    from_cache(asked, ticket, stored, "HIT", age)
+}
+
 fn from_cache(
-    asked: &Asked,
+    asked: &HeaderMap,
     ticket: Ticket,
     stored: &Stored,
     how: &'static str,
     age: Duration,
 ) -> Response<ResponseBody> {
-    let response = match stored.not_modified(&asked.head.parts.headers, how, age.as_secs()) {
+    ticket.is_from_cache();
+    let response = match stored.not_modified(asked, how, age.as_secs()) {
         Some(not_modified) => not_modified,
         None => stored.response(how, age.as_secs()),
     };
@@ -173,123 +185,42 @@ fn from_cache(
     response
 }
 
-/// After the upstream failed: something old, or what stands in for it.
+/// After somebody else's load failed: something old, or what stands in for the upstream.
 async fn instead(
     worker: &Rc<Worker>,
     asked: &Asked,
     key: &CacheKey,
+    failed: &Failed,
     body: Option<RequestBody>,
 ) -> Option<Response<ResponseBody>> {
-    match worker.plan.cache.stale_if_error(key, worker.now()) {
-        Some((value, age)) => {
-            worker.shard.routes[asked.route].fallbacks.add();
-            Some(value.response("STALE", age.as_secs()))
-        }
-        None => fall_back(worker, asked, body).await,
+    if let Some((value, age)) = worker.plan.cache.stale_if_error(key, worker.now()) {
+        worker.shard.routes[asked.route].fallbacks.add();
+        return Some(value.response("STALE", age.as_secs()));
     }
-}
-
-async fn lead(
-    worker: &Rc<Worker>,
-    asked: &mut Asked,
-    body: RequestBody,
-    key: &CacheKey,
-    leader: Lead,
-    ticket: Ticket,
-) -> Response<ResponseBody> {
-    asked.head.is_unconditional = true;
-    let requested = worker.now();
-    let again = body.again();
-    let answer = primary(worker, asked, body, requested, ticket).await;
-    match settle(worker, answer, leader, requested).await {
-        Settled::Kept(stored) => stored.response("MISS", 0),
-        Settled::Failed(stored) => {
-            let instead = instead(worker, asked, key, again).await;
-            instead.unwrap_or_else(|| stored.response("MISS", 0))
-        }
-        Settled::Passed(response) => *response,
-    }
-}
-
-#[must_use = "an answer that was not kept is for its asker"]
-enum Settled {
-    Kept(Arc<Stored>),
-    Failed(Arc<Stored>),
-    /// It is for its asker alone, or too large.
-    Passed(Box<Response<ResponseBody>>),
-}
-
-/// Keeps an answer, if it is one to keep, and tells those who wait for it.
-async fn settle(
-    worker: &Worker,
-    answer: Response<ResponseBody>,
-    leader: Lead,
-    requested: Timestamp,
-) -> Settled {
-    let status = answer.status();
-    // "Too many requests" says nothing of what was asked for.
-    let failed = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-    let for_all = is_for_all(answer.headers());
-    let most = worker.plan.max_cached_bytes;
-    let announced =
-        answer.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-    let is_too_large = announced.is_some_and(|length: usize| length > most);
-    let is_kept = status == StatusCode::OK && for_all && !is_endless(answer.headers());
-    if is_too_large || !(failed || is_kept) {
-        leader.decline();
-        return Settled::Passed(Box::new(answer));
-    }
-    let (head, mut body) = answer.into_parts();
-    let mut collected = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        match frame {
-            Ok(frame) => {
-                if let Ok(part) = frame.into_data() {
-                    collected.extend_from_slice(&part);
-                }
-            }
-            // The ticket has counted it.
-            Err(_) => {
-                let stored = Arc::new(Stored::neutral(StatusCode::BAD_GATEWAY));
-                leader.fail(Arc::clone(&stored), worker.now());
-                return Settled::Failed(stored);
-            }
-        }
-        if collected.len() > most {
-            leader.decline();
-            return Settled::Passed(Box::new(Response::from_parts(head, body.after(collected.freeze()))));
-        }
-    }
-    let problem = head.extensions.get().cloned();
-    let stored = Arc::new(Stored::new(status, &head.headers, &collected).with_problem(problem));
-    if failed {
-        // What a failure says may be for its asker alone.
-        let shared = if for_all { Arc::clone(&stored) } else { Arc::new(Stored::neutral(status)) };
-        leader.fail(shared, worker.now());
-        Settled::Failed(stored)
-    } else {
-        leader.insert(Arc::clone(&stored), requested);
-        Settled::Kept(stored)
+    match failed {
+        // The upstream has not failed, and what stands in for it is within the same bound.
+        Failed::Shed(_) => None,
+        Failed::Answered { .. } => fall_back(worker, asked, body, None).await,
     }
 }
 
 /// Loads an answer anew while an old one is served; not now, if the route has no place for it.
-fn refresh_later(worker: &Rc<Worker>, mut asked: Asked, body: &RequestBody, leader: Lead) {
-    let started = worker.now();
-    let later = || Arc::new(Stored::neutral(StatusCode::SERVICE_UNAVAILABLE));
-    let Some(body) = body.again() else { return leader.fail(later(), started) };
-    let mut ticket = Ticket::behind_the_scenes(Rc::clone(worker), asked.route, started);
-    if let Some(queue) = &worker.plan.routes[asked.route].queue {
-        match queue.bulkhead.try_acquire() {
-            Some(place) => ticket.holds(place),
-            None => return leader.fail(later(), started),
+fn refresh_later(mut load: Load, body: &RequestBody) {
+    let queue = load.worker.plan.routes[load.asked.route].queue.as_ref();
+    let place = match queue.map(|queue| queue.bulkhead.try_acquire()) {
+        None => Some(None),
+        Some(None) => None,
+        Some(Some(place)) => Some(Some(Rc::new(place))),
+    };
+    let (Some(place), Some(body)) = (place, body.again()) else {
+        let now = load.worker.now();
+        if let Some(leader) = load.leader.take() {
+            leader.fail(Arc::new(Failed::broken(Ending::Broken)), now);
         }
-    }
-    asked.head.is_unconditional = true;
-    let worker = Rc::clone(worker);
-    tokio::task::spawn_local(async move {
-        let answer = primary(&worker, &asked, body, started, ticket).await;
-        // Nobody waits for it.
-        let _ = settle(&worker, answer, leader, started).await;
-    });
+        return;
+    };
+    let asker = Rc::new(Asker::default());
+    let mut ticket = Ticket::behind_the_scenes(Rc::clone(&load.worker), load.asked.route, load.worker.now());
+    ticket.asked_by(Rc::clone(&asker));
+    tokio::task::spawn_local(async move { load.run(&asker, body, place, ticket).await });
 }

@@ -1,29 +1,37 @@
-//! The order of the steps: match → limit → queue → cache → rollout → breaker → retry → forward → fallback.
+//! The order of the steps: match → block → limit → rollout → cache → queue → breaker → retry → forward →
+//! fallback.
+//!
+//! The rollout chooses before the cache is asked, because what is kept of one side is not for the other's clients.
+//! The queue comes after the cache, because it bounds what is in flight to upstreams: an answer that is here
+//! already, or that somebody else's request will bring, takes no place and waits for none.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, header, request};
 use rad_resilience::Timestamp;
+use rad_resilience::bulkhead::{BulkheadRejection, Place};
+use rad_resilience::cache::Lookup;
 
+use super::access::{access, unmatched};
 use super::body::{RequestBody, ResponseBody};
+use super::cached::{self, Look, Wanted};
 use super::client::{self, Peer};
 use super::connection::{RequestHead, rewritten};
 use super::forward::{Outgoing, Unkept, forward, keep};
 use super::headers::{Refusal, refusal};
 use super::limit::Limited;
 use super::plan::{Fallback, Route};
-use super::ticket::{Access, Ending, Ticket, Trace};
+use super::ticket::{Ending, Ticket};
 use super::worker::Worker;
-use super::{answer, block, cached, limit, path, request_id};
+use super::{answer, block, limit, path, request_id};
 use crate::config::Action;
 use crate::problem;
 use crate::rollout::{PIN_COOKIE, PIN_LEGACY, Side};
-use crate::telemetry::log::{Level, Line, Value};
 
-/// Answers a request: match → block → limit → rollout → breaker → forward.
+/// Answers a request.
 pub async fn handle(
     worker: Rc<Worker>,
     peer: Rc<Peer>,
@@ -58,12 +66,13 @@ pub async fn handle(
                     answer::limited(decision.quota)
                 }
                 (None, _) => {
-                    let access = access(&worker, &parts, &id, client);
-                    let ticket = Ticket::open(Rc::clone(&worker), route, started, access);
-                    let rewrite = worker.plan.routes[route].rewrite.as_deref();
-                    let target = rewritten(&parts.uri, prefix, rewrite).into_owned();
-                    let head = RequestHead { parts, target, id: id.clone(), peer, is_unconditional: false };
-                    serve(&worker, Admitted { route, client, started, head, body }, ticket).await
+                    let admitted = Admitted { route, prefix, client, started, parts, body };
+                    match begin(&worker, admitted, peer, &id) {
+                        Begun::Answered(response) => response,
+                        Begun::Asked { asked, body, look, ticket } => {
+                            serve(&worker, asked, body, look, ticket).await
+                        }
+                    }
                 }
             };
             if let Some(limited) = limited {
@@ -114,21 +123,69 @@ pub struct Asked {
     /// taken for the other's.
     pub upstream: usize,
     pub side: Option<(usize, Side)>,
+    pub started: Timestamp,
     pub head: RequestHead,
 }
 
-/// A request that its limits let in, whole.
+impl Asked {
+    fn wanted(&self) -> Wanted<'_> {
+        let (route, upstream) = (self.route, self.upstream);
+        Wanted { route, upstream, parts: &self.head.parts, target: &self.head.target }
+    }
+}
+
+/// A request that its limits let in.
 struct Admitted {
     route: usize,
+    /// The length of the route's prefix.
+    prefix: usize,
     client: IpAddr,
     started: Timestamp,
-    head: RequestHead,
+    parts: request::Parts,
     body: RequestBody,
 }
 
-async fn serve(worker: &Rc<Worker>, admitted: Admitted, mut ticket: Ticket) -> Response<ResponseBody> {
-    let Admitted { route: at, client, started, head, mut body } = admitted;
-    let route = &worker.plan.routes[at];
+/// How far a request has come without waiting for anything.
+#[allow(clippy::large_enum_variant)] // Lives for a moment, and is not moved.
+enum Begun {
+    Answered(Response<ResponseBody>),
+    Asked { asked: Box<Asked>, body: RequestBody, look: Look, ticket: Ticket },
+}
+
+/// What the steps before the first wait come to. The most frequent answer of a route that keeps any is one that
+/// it has: for that, nothing is moved or copied that only an upstream needs.
+fn begin(worker: &Rc<Worker>, admitted: Admitted, peer: Rc<Peer>, id: &HeaderValue) -> Begun {
+    let Admitted { route, prefix, client, started, parts, body } = admitted;
+    let access = access(worker, &parts, id, client);
+    let mut ticket = Ticket::open(Rc::clone(worker), route, started, access);
+    let Some((side, upstream)) = choose(worker, route, client, &parts.headers) else {
+        ticket.answered(200);
+        ticket.end(Ending::Complete);
+        return Begun::Answered(answer::ok());
+    };
+    let target = rewritten(&parts.uri, prefix, worker.plan.routes[route].rewrite.as_deref());
+    let wanted = Wanted { route, upstream, parts: &parts, target: &target };
+    let look = match cached::look(worker, &wanted, &body, started) {
+        Look::At(_, Lookup::Hit { value, age }) => {
+            return Begun::Answered(cached::hit(&parts.headers, ticket, &value, age));
+        }
+        look => look,
+    };
+    let target = target.into_owned();
+    let head = RequestHead { parts, target, id: id.clone(), peer, is_unconditional: false };
+    // Boxed: it goes through several steps from here.
+    let asked = Box::new(Asked { route, upstream, side, started, head });
+    Begun::Asked { asked, body, look, ticket }
+}
+
+async fn serve(
+    worker: &Rc<Worker>,
+    asked: Box<Asked>,
+    mut body: RequestBody,
+    mut look: Look,
+    mut ticket: Ticket,
+) -> Response<ResponseBody> {
+    let route = &worker.plan.routes[asked.route];
     // Before a place is taken: a client that sends slowly must not hold one.
     if route.keeps_bodies() {
         body = match keep(body, KEEP_WITHIN).await {
@@ -143,37 +200,29 @@ async fn serve(worker: &Rc<Worker>, admitted: Admitted, mut ticket: Ticket) -> R
                 return response;
             }
         };
-    }
-    if let Some(queue) = &route.queue {
-        match queue.bulkhead.acquire(queue.priority(&head.parts.headers)).await {
-            Ok(place) => ticket.holds(place),
-            Err(rejection) => {
-                ticket.answered(503);
-                ticket.end(Ending::Shed);
-                return answer::shed(limit::ceil_s(rejection.retry_after).max(1));
-            }
+        if matches!(look, Look::NotYet) {
+            look = cached::look(worker, &asked.wanted(), &body, worker.now());
         }
     }
-    let (side, upstream) = match route.action {
-        Action::Ok => {
-            ticket.answered(200);
-            ticket.end(Ending::Complete);
-            return answer::ok();
+    match (&route.cache, look) {
+        (Some(cache), Look::At(key, found)) => {
+            cached::serve(worker, cache, asked, body, ticket, (key, found)).await
         }
-        Action::Upstream(upstream) => (None, upstream),
-        Action::Rollout(rollout) => {
-            let (side, upstream) = choose(worker, rollout, client, &head.parts.headers);
-            (Some((rollout, side)), upstream)
-        }
-    };
-    let asked = Asked { route: at, upstream, side, head };
-    if route.cache.is_some() {
-        cached::serve(worker, asked, body, ticket).await
-    } else {
-        // The upstream's time begins here, not where the client's did.
-        let now = if route.may_have_waited() { worker.now() } else { started };
-        direct(worker, &asked, body, now, ticket).await
+        _ => direct(worker, &asked, body, ticket).await,
     }
+}
+
+/// Waits for a place among those that may be in flight; `None` where nothing is bounded.
+pub async fn enter(worker: &Worker, asked: &Asked) -> Result<Option<Rc<Place>>, BulkheadRejection> {
+    let Some(queue) = &worker.plan.routes[asked.route].queue else { return Ok(None) };
+    queue.bulkhead.acquire(queue.priority(&asked.head.parts.headers)).await.map(|place| Some(Rc::new(place)))
+}
+
+/// What is said without a place.
+pub fn shed(rejection: &BulkheadRejection, mut ticket: Ticket) -> Response<ResponseBody> {
+    ticket.answered(503);
+    ticket.end(Ending::Shed);
+    answer::shed(limit::ceil_s(rejection.retry_after).max(1))
 }
 
 /// Asks the upstream, and falls back to what stands in for it.
@@ -181,15 +230,22 @@ pub async fn direct(
     worker: &Rc<Worker>,
     asked: &Asked,
     body: RequestBody,
-    now: Timestamp,
-    ticket: Ticket,
+    mut ticket: Ticket,
 ) -> Response<ResponseBody> {
-    let again = worker.plan.routes[asked.route].fallback.as_ref().and_then(|_| body.again());
-    let response = primary(worker, asked, body, now, ticket).await;
+    let place = match enter(worker, asked).await {
+        Ok(place) => place,
+        Err(rejection) => return shed(&rejection, ticket),
+    };
+    ticket.holds(place.clone());
+    let route = &worker.plan.routes[asked.route];
+    // The upstream's time begins here, not where the client's did.
+    let started = if route.may_have_waited() { worker.now() } else { asked.started };
+    let again = route.fallback.as_ref().and_then(|_| body.again());
+    let response = primary(worker, asked, body, started, ticket).await;
     if !response.status().is_server_error() {
         return response;
     }
-    match fall_back(worker, asked, again).await {
+    match fall_back(worker, asked, again, place).await {
         Some(instead) => {
             response.into_body().let_go();
             instead
@@ -214,17 +270,25 @@ pub async fn primary(
     forward(worker, asked.upstream, Outgoing { head: &asked.head, body, started, retry, hedge }, ticket).await
 }
 
-/// What stands in for an upstream that failed, if anything does. `body` is none if it is gone.
+/// What stands in for an upstream that failed, if anything does. `body` is none if it is gone. Another upstream
+/// is within the route's bound, too: it is asked on the `place` of the one that failed; without one, a place is
+/// waited for.
 pub async fn fall_back(
     worker: &Rc<Worker>,
     asked: &Asked,
     body: Option<RequestBody>,
+    place: Option<Rc<Place>>,
 ) -> Option<Response<ResponseBody>> {
     let instead = match (worker.plan.routes[asked.route].fallback.as_ref()?, body) {
         (Fallback::Answer { status, content_type, body }, _) => answer::fixed(*status, content_type, body),
         (Fallback::Upstream(other), Some(body)) => {
+            let place = match place {
+                Some(place) => Some(place),
+                None => enter(worker, asked).await.ok()?,
+            };
             let started = worker.now();
-            let ticket = Ticket::behind_the_scenes(Rc::clone(worker), asked.route, started);
+            let mut ticket = Ticket::behind_the_scenes(Rc::clone(worker), asked.route, started);
+            ticket.stands_in(place);
             let outgoing = Outgoing { head: &asked.head, body, started, retry: None, hedge: None };
             let instead = forward(worker, *other, outgoing, ticket).await;
             if instead.status().is_server_error() {
@@ -239,31 +303,29 @@ pub async fn fall_back(
     Some(instead)
 }
 
-fn unmatched(worker: &Worker, peer: &Peer, parts: &request::Parts, id: &HeaderValue, status: StatusCode) {
-    if worker.is_silent() {
-        return;
-    }
-    let client = peer.client(&parts.headers, &worker.plan.trusted_proxies);
-    let fields = [
-        ("request_id", Value::Text(id.to_str().unwrap_or(""))),
-        ("client_ip", Value::Display(&client as &dyn std::fmt::Display)),
-        ("method", Value::Text(parts.method.as_str())),
-        ("path", Value::Text(parts.uri.path())),
-        ("status", Value::Count(u64::from(status.as_u16()))),
-    ];
-    worker.log(&Line { level: Level::Warn, event: "route_not_found", fields: &fields });
-}
-
-/// Legacy for who asks for it by cookie; else as the rollout says.
-fn choose(worker: &Worker, rollout: usize, client: IpAddr, headers: &HeaderMap) -> (Side, usize) {
-    let rollout = &worker.plan.rollouts[rollout];
-    if is_pinned(headers) {
-        return (Side::Legacy, rollout.legacy());
-    }
-    match client::identity(client) {
-        IpAddr::V4(address) => rollout.choose(&address.octets()),
-        IpAddr::V6(address) => rollout.choose(&address.octets()),
-    }
+/// The upstream that is asked, and on which side of which rollout; none where nobody is. Legacy for who asks
+/// for it by cookie; else as the rollout says.
+fn choose(
+    worker: &Worker,
+    route: usize,
+    client: IpAddr,
+    headers: &HeaderMap,
+) -> Option<(Option<(usize, Side)>, usize)> {
+    let at = match worker.plan.routes[route].action {
+        Action::Ok => return None,
+        Action::Upstream(upstream) => return Some((None, upstream)),
+        Action::Rollout(at) => at,
+    };
+    let rollout = &worker.plan.rollouts[at];
+    let (side, upstream) = if is_pinned(headers) {
+        (Side::Legacy, rollout.legacy())
+    } else {
+        match client::identity(client) {
+            IpAddr::V4(address) => rollout.choose(&address.octets()),
+            IpAddr::V6(address) => rollout.choose(&address.octets()),
+        }
+    };
+    Some((Some((at, side)), upstream))
 }
 
 fn is_pinned(headers: &HeaderMap) -> bool {
@@ -273,38 +335,6 @@ fn is_pinned(headers: &HeaderMap) -> bool {
             halves.next() == Some(PIN_COOKIE.as_bytes()) && halves.next() == Some(PIN_LEGACY.as_bytes())
         })
     })
-}
-
-fn access(
-    worker: &Worker,
-    parts: &request::Parts,
-    id: &http::HeaderValue,
-    client: IpAddr,
-) -> Option<Box<Access>> {
-    (!worker.is_silent()).then(|| {
-        Box::new(Access {
-            id: id.clone(),
-            client,
-            method: parts.method.clone(),
-            // Without the query: it may hold what nobody should read in a log.
-            path: parts.uri.path().to_owned(),
-            trace: trace(&parts.headers),
-        })
-    })
-}
-
-/// The ids of a `traceparent` of version 00 (W3C Trace Context §3.2).
-fn trace(headers: &HeaderMap) -> Option<Trace> {
-    let text = headers.get("traceparent")?.to_str().ok()?;
-    let mut parts = text.split('-');
-    let (version, trace_id, span_id) = (parts.next()?, parts.next()?, parts.next()?);
-    let is_id = |id: &str, length: usize| {
-        id.len() == length
-            && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-            && id.bytes().any(|byte| byte != b'0')
-    };
-    (version == "00" && is_id(trace_id, 32) && is_id(span_id, 16))
-        .then(|| Trace { trace_id: trace_id.to_owned(), span_id: span_id.to_owned() })
 }
 
 #[cfg(test)]
@@ -324,21 +354,5 @@ mod tests {
         assert!(!pinned("x_rad_mode=legacy"));
         assert!(!pinned("rad_mode=legacy2"));
         assert!(!is_pinned(&HeaderMap::new()));
-    }
-
-    #[test]
-    fn a_malformed_traceparent_is_ignored() {
-        let ids = |text: &'static str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("traceparent", HeaderValue::from_static(text));
-            trace(&headers).map(|trace| trace.trace_id)
-        };
-        assert_eq!(
-            ids("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").as_deref(),
-            Some("0af7651916cd43dd8448eb211c80319c")
-        );
-        assert_eq!(ids("00-00000000000000000000000000000000-b7ad6b7169203331-01"), None);
-        assert_eq!(ids("00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"), None);
-        assert_eq!(ids("nonsense"), None);
     }
 }

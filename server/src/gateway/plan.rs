@@ -1,6 +1,7 @@
 //! The configuration in the form that requests run through.
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use rad_resilience::{
 };
 
 use super::block::Blocks;
-use super::cached::AnswerCache;
+use super::cached::{AnswerCache, Room};
 use super::limit::{LimitFields, LimitWait};
 use super::router::Router;
 use crate::config::{
@@ -53,6 +54,8 @@ pub struct Plan {
     pub max_cache_bytes: u64,
     /// The longest answer that is kept, bytes.
     pub max_cached_bytes: usize,
+    /// For answers while they are collected.
+    pub collecting: Arc<Room>,
     pub blocks: Blocks,
     infos: Vec<RolloutInfo>,
 }
@@ -296,6 +299,7 @@ impl Plan {
             cache,
             max_cache_bytes: settings.cache.max_bytes,
             max_cached_bytes,
+            collecting: Room::new(settings.collecting_bytes),
             blocks,
             infos,
         })

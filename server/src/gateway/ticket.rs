@@ -1,6 +1,9 @@
 //! The account of one request that the limits let in: opened when it is, closed exactly once however it
 //! ends, even when its future is dropped because the client went away.
 
+mod line;
+
+use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -13,11 +16,6 @@ use super::breaker::Admission;
 use super::connection::Connection;
 use super::worker::Worker;
 use crate::rollout::Side;
-use crate::telemetry::log::{Level, Line, Value};
-
-/// From here on a request is slow, or worse; microseconds.
-const SLOW_US: u64 = 3_000_000;
-const CRITICAL_US: u64 = 5_000_000;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +50,43 @@ pub struct Trace {
     pub span_id: String,
 }
 
+/// The client on whose account an answer is loaded that others may get, too: the load goes on when it leaves.
+#[derive(Debug, Default)]
+pub struct Asker {
+    has_left: Cell<bool>,
+    /// How its account was closed, once it is.
+    ending: Cell<Option<Ending>>,
+}
+
+impl Asker {
+    pub fn ending(&self) -> Option<Ending> {
+        self.ending.get()
+    }
+}
+
+/// That an asker is still there: dropped with whatever waits for it.
+#[derive(Debug)]
+pub struct Presence(Option<Rc<Asker>>);
+
+impl Presence {
+    pub fn of(asker: &Rc<Asker>) -> Self {
+        Self(Some(Rc::clone(asker)))
+    }
+
+    /// From here on it is told by other means.
+    pub fn dismiss(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        if let Some(asker) = &self.0 {
+            asker.has_left.set(true);
+        }
+    }
+}
+
 /// An open account.
 #[derive(Debug)]
 pub struct Ticket {
@@ -67,9 +102,14 @@ pub struct Ticket {
     status: u16,
     /// Whether a failure says nothing of the target.
     is_excused: bool,
+    /// Whether the target has failed already: what the client does from here on changes nothing about that.
+    has_failed: bool,
     access: Option<Box<Access>>,
-    /// In flight, where that is bounded.
-    place: Option<Place>,
+    /// In flight, where that is bounded; shared with what may have to stand in for the answer.
+    place: Option<Rc<Place>>,
+    /// Whether the place is one for another upstream, that stands in for the route's own.
+    is_stand_in: bool,
+    asker: Option<Rc<Asker>>,
     /// Whether a client waits for it: what the gateway asks on its own account is no request of a route.
     is_clients: bool,
     is_open: bool,
@@ -103,8 +143,11 @@ impl Ticket {
             started,
             status: 0,
             is_excused: false,
+            has_failed: false,
             access,
             place: None,
+            is_stand_in: false,
+            asker: None,
             is_clients: true,
             is_open: true,
         }
@@ -130,9 +173,31 @@ impl Ticket {
         self.admitted = other.admitted;
     }
 
-    /// It has a place in flight until it ends.
-    pub fn holds(&mut self, place: Place) {
-        self.place = Some(place);
+    /// The cache has its answer.
+    pub fn is_from_cache(&self) {
+        self.worker.shard.routes[self.route].cached.add();
+    }
+
+    /// The cache has no answer: the upstream is asked.
+    pub fn loads(&self) {
+        self.worker.shard.routes[self.route].loaded.add();
+    }
+
+    /// It has a place in flight until it ends; none where nothing is bounded.
+    pub fn holds(&mut self, place: Option<Rc<Place>>) {
+        self.place = place;
+    }
+
+    /// As [`Ticket::holds`], for an upstream that stands in for another one: how it does says nothing of how
+    /// much the other bears.
+    pub fn stands_in(&mut self, place: Option<Rc<Place>>) {
+        self.holds(place);
+        self.is_stand_in = true;
+    }
+
+    /// The answer is loaded for others, too: it goes on without its asker.
+    pub fn asked_by(&mut self, asker: Rc<Asker>) {
+        self.asker = Some(asker);
     }
 
     /// Where it went last.
@@ -167,9 +232,15 @@ impl Ticket {
         self.is_excused = true;
     }
 
-    /// The upstream answered.
+    /// The upstream answered. That it failed is told to its breaker here: the client may leave while the rest
+    /// of the answer comes, or while something stands in for it.
     pub fn answered(&mut self, status: u16) {
         self.status = status;
+        if status >= 500 && self.target.is_some() && !self.is_excused {
+            self.has_failed = true;
+            let now = self.worker.now();
+            self.leave_target(Outcome::Failure, now);
+        }
     }
 
     /// The answer went out whole: closes the account, and returns the connection to the target's pool.
@@ -187,8 +258,16 @@ impl Ticket {
         self.close(ending, now);
     }
 
-    fn close(&mut self, ending: Ending, now: Timestamp) {
+    fn close(&mut self, told: Ending, now: Timestamp) {
         self.is_open = false;
+        // What became of the request, as its client saw it; and of the exchange with the upstream.
+        let mut ending = told;
+        if let Some(asker) = self.asker.take() {
+            asker.ending.set(Some(told));
+            if asker.has_left.get() {
+                ending = Ending::Abandoned;
+            }
+        }
         let worker = &self.worker;
         let shard = &worker.shard;
         shard.in_flight.store(shard.in_flight.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
@@ -212,18 +291,19 @@ impl Ticket {
             route.durations.record(us);
         }
         if self.target.is_some() {
-            if let Some((rollout, side)) = self.side.filter(|_| ending != Ending::Abandoned) {
+            let has_failed = self.has_failed || told == Ending::Broken;
+            if let Some((rollout, side)) = self.side.filter(|_| told != Ending::Abandoned || has_failed) {
                 let side = &shard.rollouts[rollout][side as usize];
                 side.requests.add();
                 side.durations.record(us);
-                if failed {
+                if has_failed || failed {
                     side.failed.add();
                 }
             }
-            let outcome = match ending {
+            let outcome = match told {
                 Ending::Abandoned => Outcome::Ignored,
                 _ if self.is_excused => Outcome::Ignored,
-                _ if failed => Outcome::Failure,
+                _ if has_failed || failed => Outcome::Failure,
                 // A target that says "too many requests" answers, but has not recovered.
                 _ if self.status == 429 => Outcome::Ignored,
                 _ => Outcome::Success,
@@ -232,12 +312,13 @@ impl Ticket {
         }
         // What came from elsewhere says nothing of how much the upstream bears.
         if self.place.is_some()
+            && !self.is_stand_in
             && self.target.is_some()
-            && matches!(ending, Ending::Complete | Ending::Broken)
+            && matches!(told, Ending::Complete | Ending::Broken)
             && let Some(queue) = &self.worker.plan.routes[self.route].queue
         {
             let latency = now.since(self.admitted);
-            queue.bulkhead.observe(Completion { latency, dropped: ending == Ending::Broken }, now);
+            queue.bulkhead.observe(Completion { latency, dropped: told == Ending::Broken }, now);
         }
         drop(self.place.take());
         if let Some(access) = self.access.take() {
@@ -256,57 +337,6 @@ impl Ticket {
         let transition =
             self.worker.plan.targets[target].breaker.record(permit, outcome, now.since(self.admitted), now);
         self.worker.announce(target, transition.as_ref());
-    }
-
-    fn log(&self, access: &Access, ending: Ending, failed: bool, us: u64) {
-        let worker = &self.worker;
-        let route = &worker.plan.routes[self.route];
-        let mut fields = Vec::with_capacity(16);
-        if let Ok(id) = access.id.to_str() {
-            fields.push(("request_id", Value::Text(id)));
-        }
-        if let Some(Trace { trace_id, span_id }) = &access.trace {
-            fields.push(("trace_id", Value::Text(trace_id)));
-            fields.push(("span_id", Value::Text(span_id)));
-        }
-        fields.push(("client_ip", Value::Display(&access.client)));
-        fields.push(("method", Value::Text(access.method.as_str())));
-        fields.push(("path", Value::Text(&access.path)));
-        fields.push(("route", Value::Text(&route.path)));
-        if let Some(target) = self.target {
-            fields.push(("upstream", Value::Text(&worker.plan.targets[target].name)));
-        }
-        if self.status != 0 {
-            fields.push(("status", Value::Count(u64::from(self.status))));
-        }
-        fields.push(("duration_ms", Value::Micros(us)));
-        let error = match ending {
-            Ending::Complete if failed => Some("the upstream answered with an error"),
-            Ending::Complete => None,
-            Ending::Broken => Some("the upstream did not answer"),
-            Ending::ShortCircuited => Some("the circuit breaker is open"),
-            Ending::Shed => Some("too many requests are waiting"),
-            Ending::Abandoned => Some("the client went away"),
-        };
-        let (level, event) = match error {
-            None => (Level::Info, "query_execute_success"),
-            Some(_) if ending == Ending::Abandoned => (Level::Info, "query_execute_error"),
-            Some(_) => (Level::Error, "query_execute_error"),
-        };
-        let common = fields.len();
-        fields.extend(error.map(|error| ("error", Value::Text(error))));
-        worker.log(&Line { level, event, fields: &fields });
-        fields.truncate(common);
-        if us > SLOW_US {
-            let (event, threshold_us, severity) = if us > CRITICAL_US {
-                ("performance_critical", CRITICAL_US, "critical")
-            } else {
-                ("performance_slow", SLOW_US, "warning")
-            };
-            fields.push(("threshold_ms", Value::Count(threshold_us / 1_000)));
-            fields.push(("severity", Value::Text(severity)));
-            worker.log(&Line { level: Level::Warn, event, fields: &fields });
-        }
     }
 }
 

@@ -23,8 +23,6 @@ pub struct Sampler {
     before: Totals,
     /// For each rollout its share, and the totals of both sides when it was last changed.
     since_change: Vec<(Share, [SideTotals; 2])>,
-    /// What the cache had answered and loaded a second ago.
-    cache_before: [u64; 2],
     /// One a route.
     gauges: Vec<Gauge>,
 }
@@ -40,7 +38,7 @@ impl Sampler {
             .map(|(rollout, totals)| (rollout.share(), totals.clone()))
             .collect();
         let gauges = plan.routes.iter().map(|_| Gauge::default()).collect();
-        Self { plan, registry, journal, clock, before, since_change, cache_before: [0; 2], gauges }
+        Self { plan, registry, journal, clock, before, since_change, gauges }
     }
 
     /// Samples once an interval, forever.
@@ -89,6 +87,8 @@ impl Sampler {
             sums.answered += clamp(now.answered - then.answered);
             sums.limited += tick.limited;
             sums.shed += clamp(now.shed - then.shed);
+            sums.cached += clamp(now.cached - then.cached);
+            sums.loaded += clamp(now.loaded - then.loaded);
             sums.short_circuited += clamp(now.short_circuited - then.short_circuited);
             sums.failed += clamp(now.failed - then.failed);
             sums.abandoned += clamp(now.abandoned - then.abandoned);
@@ -104,10 +104,6 @@ impl Sampler {
         sums.p90_us = durations.quantile_us(0.9);
         sums.p99_us = durations.quantile_us(0.99);
         sums.dashboards = self.journal.listeners();
-        let [cached, loaded] = self.looked_up();
-        sums.cached = clamp(cached.saturating_sub(self.cache_before[0]));
-        sums.loaded = clamp(loaded.saturating_sub(self.cache_before[1]));
-        self.cache_before = [cached, loaded];
         for queue in self.plan.routes.iter().filter_map(|route| route.queue.as_ref()) {
             let figures = queue.bulkhead.figures();
             sums.running = sums.running.saturating_add(figures.in_flight);
@@ -121,12 +117,6 @@ impl Sampler {
             breakers: self.breakers(totals),
             rollouts: self.rollouts(totals),
         }
-    }
-
-    /// Lookups that the cache has answered so far, and those that it could not.
-    fn looked_up(&self) -> [u64; 2] {
-        let figures = self.plan.cache.figures();
-        [figures.lookups().saturating_sub(figures.loads), figures.loads]
     }
 
     fn breakers(&self, totals: &Totals) -> Vec<BreakerTick> {

@@ -214,6 +214,11 @@ async fn who_finds_the_queue_full_is_told_when_to_come_back() {
     let first = tokio::spawn(get(program.gateway, "/first"));
     eventually("the first is in flight", async || (upstream.asked() == 1).then_some(())).await;
     let second = tokio::spawn(get(program.gateway, "/second"));
+    eventually("the second waits", async || {
+        let queues = get(program.console, "/api/queues").await.json();
+        (queues[0]["waiting"]["normal"] == 1).then_some(())
+    })
+    .await;
     let shed = eventually("the queue is full", async || {
         // Whoever comes between finds the one place in the queue.
         let answer =

@@ -21,6 +21,9 @@ pub struct CacheMetrics {
     pub misses: u64,
     /// Misses that another request's answer served.
     pub coalesced: u64,
+    /// Misses that went to the upstream beside each other, because such answers had turned out not to be kept.
+    #[serde(default)]
+    pub passed: u64,
     pub loads: u64,
     pub load_failures: u64,
     /// Answers that left for want of room.

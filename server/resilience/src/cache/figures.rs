@@ -20,6 +20,8 @@ pub struct CacheFigures {
     pub misses: u64,
     /// Misses that were answered by somebody else's load.
     pub coalesced: u64,
+    /// Misses that had to ask for themselves, because the answer to the same was for its asker alone.
+    pub passed: u64,
     /// Loads that were begun.
     pub loads: u64,
     pub load_failures: u64,
@@ -47,10 +49,10 @@ impl CacheFigures {
         ratio(self.hits.saturating_add(self.stale_hits), self.lookups())
     }
 
-    /// The part of lookups that cost no load, 0 to 1; 0 if there were none.
+    /// The part of lookups that cost no load of their own, 0 to 1; 0 if there were none.
     #[must_use]
     pub fn saved(&self) -> f64 {
-        ratio(self.lookups().saturating_sub(self.loads), self.lookups())
+        ratio(self.lookups().saturating_sub(self.loads).saturating_sub(self.passed), self.lookups())
     }
 }
 
@@ -92,6 +94,7 @@ pub(super) struct Counters {
     stripes: [Stripe; STRIPES],
     stale_on_error: AtomicU64,
     coalesced: AtomicU64,
+    passed: AtomicU64,
     loads: AtomicU64,
     load_failures: AtomicU64,
     evictions: AtomicU64,
@@ -123,6 +126,9 @@ impl Counters {
     }
     pub(super) fn coalesced(&self) {
         count(&self.coalesced);
+    }
+    pub(super) fn passed(&self) {
+        count(&self.passed);
     }
     pub(super) fn load(&self) {
         count(&self.loads);
@@ -158,6 +164,7 @@ impl Counters {
             stale_on_error: load(&self.stale_on_error),
             misses: sum(|stripe| &stripe.misses),
             coalesced: load(&self.coalesced),
+            passed: load(&self.passed),
             loads: load(&self.loads),
             load_failures: load(&self.load_failures),
             evictions: load(&self.evictions),

@@ -18,7 +18,7 @@ use tokio::sync::Notify;
 
 use super::entry::{Claim, Entry};
 use super::scope::Scope;
-use super::{CacheKey, CachePolicy, Shared};
+use super::{CacheKey, CachePolicy, Freshness, Shared};
 use crate::Timestamp;
 
 /// A part in the load of a key.
@@ -30,6 +30,9 @@ pub enum Load<V, E> {
     Follow(Follower<V, E>),
     /// It has been loaded since it was missed.
     Found { value: V, age: Duration },
+    /// Its answers are for their askers alone, as far as is known: the caller is to ask for itself, and to
+    /// wait for nobody.
+    Pass,
 }
 
 /// How somebody else's load ended.
@@ -217,10 +220,14 @@ impl<V, E> Leader<V, E> {
 }
 
 impl<V: Clone + Send + Sync + 'static, E> Leader<V, E> {
-    /// The answer is only for who asked, or too large to keep: all who follow ask for themselves. An old
-    /// value that this load was to replace is forgotten.
-    pub fn decline(mut self) {
+    /// The answer is only for who asked, or too large to keep: all who follow ask for themselves, at once. An
+    /// old value that this load was to replace is forgotten. For `pass_for` from `now` on, an hour at most,
+    /// nobody waits for another's answer to the same ([`Load::Pass`]); zero if the next one may be kept.
+    pub fn decline(mut self, pass_for: Duration, now: Timestamp) {
         let Some(seat) = self.seat.take() else { return };
+        if !pass_for.is_zero() {
+            seat.shared.passes.mark(&seat.key, pass_for, now);
+        }
         if self.claim.is_some() {
             seat.shared.entries.invalidate(&seat.key);
         }
@@ -229,7 +236,17 @@ impl<V: Clone + Send + Sync + 'static, E> Leader<V, E> {
 
     /// Keeps `value`, and gives it to all who follow. Its age counts from `requested`, the moment at which
     /// it was asked for, because that is how old it may be. It is not kept if it was invalidated meanwhile.
-    pub fn insert(mut self, value: V, requested: Timestamp) {
+    pub fn insert(self, value: V, requested: Timestamp) {
+        self.insert_fresh(value, requested, None);
+    }
+
+    /// As [`Leader::insert`], but living as long as `freshness` says and not as long as the policy does: for
+    /// an answer that says so itself.
+    pub fn insert_for(self, value: V, requested: Timestamp, freshness: Freshness) {
+        self.insert_fresh(value, requested, Some(freshness));
+    }
+
+    fn insert_fresh(mut self, value: V, requested: Timestamp, freshness: Option<Freshness>) {
         let Some(seat) = self.seat.take() else { return };
         let flight = &seat.flight;
         {
@@ -239,7 +256,9 @@ impl<V: Clone + Send + Sync + 'static, E> Leader<V, E> {
             let scopes = &seat.shared.scopes;
             if attached && scopes.is_current(self.epoch, &flight.organisation, &flight.policy.tags) {
                 let organisation = Arc::clone(&flight.organisation);
-                let entry = Entry::new(value.clone(), &flight.policy, organisation, self.epoch, requested);
+                let mut entry =
+                    Entry::new(value.clone(), &flight.policy, organisation, self.epoch, requested);
+                entry.freshness = freshness.unwrap_or(entry.freshness);
                 if let (true, Some(claim)) = (seat.shared.store(seat.key, entry), self.claim.take()) {
                     claim.done();
                 }
@@ -285,7 +304,10 @@ impl<V: Clone, E: Clone> Follower<V, E> {
                         return Followed::Loaded(value.clone());
                     }
                     Phase::Failed(error) => return Followed::Failed(error.clone()),
-                    Phase::Declined => return Followed::Declined,
+                    Phase::Declined => {
+                        seat.shared.counters.passed();
+                        return Followed::Declined;
+                    }
                     Phase::Abandoned => {
                         state.followers -= 1;
                         let seat = Seat::new(&seat.shared, &seat.flight, &seat.key);

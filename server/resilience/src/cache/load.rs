@@ -118,16 +118,9 @@ where
                     return Ok(Answer::new(value, Source::Coalesced, Duration::ZERO));
                 }
                 Followed::Failed(error) => return self.instead_of(error, key, now),
-                Followed::Declined => {
-                    self.shared.counters.load();
-                    let loaded =
-                        loader().await.map(|value| Answer::new(value, Source::Loaded, Duration::ZERO));
-                    return loaded.or_else(|error| {
-                        self.shared.counters.load_failed();
-                        self.instead_of(error, key, now)
-                    });
-                }
+                Followed::Declined => return self.load_alone(key, now, loader).await,
             },
+            Load::Pass => return self.load_alone(key, now, loader).await,
         };
         match loader().await {
             Ok(value) => {
@@ -139,6 +132,19 @@ where
                 self.instead_of(error, key, now)
             }
         }
+    }
+
+    /// Loads a value that is for nobody else.
+    async fn load_alone<L, F>(&self, key: &CacheKey, now: Timestamp, loader: L) -> Result<Answer<V, E, L>, E>
+    where
+        L: FnOnce() -> F,
+        F: Future<Output = Result<V, E>>,
+    {
+        let loaded = loader().await.map(|value| Answer::new(value, Source::Loaded, Duration::ZERO));
+        loaded.or_else(|error| {
+            self.shared.counters.load_failed();
+            self.instead_of(error, key, now)
+        })
     }
 
     fn instead_of<L>(&self, error: E, key: &CacheKey, now: Timestamp) -> Result<Answer<V, E, L>, E> {

@@ -15,6 +15,7 @@ pub struct Freshness {
 
 /// The longest time that any part of a [`Freshness`] may be: a year.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3_600);
+const SHORTEST: Duration = Duration::from_millis(1);
 
 /// A time to live that cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +34,7 @@ impl Freshness {
     /// # Errors
     /// [`InvalidFreshness::Ttl`] unless it is 1 ms to 365 days.
     pub fn new(ttl: Duration) -> Result<Self, InvalidFreshness> {
-        if !(Duration::from_millis(1)..=LONGEST).contains(&ttl) {
+        if !(SHORTEST..=LONGEST).contains(&ttl) {
             return Err(InvalidFreshness::Ttl(ttl));
         }
         Ok(Self { ttl, stale_while_revalidate: Duration::ZERO, stale_if_error: Duration::ZERO })
@@ -69,10 +70,18 @@ impl Freshness {
         self.ttl
     }
 
-    /// How long after that it is served while it is loaded anew, and how long while its loads fail.
+    /// The same, but fresh for no longer than `ttl`, which is brought to at least 1 ms.
     #[must_use]
-    pub fn stale(&self) -> [Duration; 2] {
-        [self.stale_while_revalidate, self.stale_if_error]
+    pub fn at_most(mut self, ttl: Duration) -> Self {
+        self.ttl = self.ttl.min(ttl.max(SHORTEST));
+        self
+    }
+
+    /// For how long after its time a value is served while it is loaded anew, and for how long if it cannot
+    /// be loaded.
+    #[must_use]
+    pub fn stale_for(&self) -> (Duration, Duration) {
+        (self.stale_while_revalidate, self.stale_if_error)
     }
 
     /// The age up to which a value is served while it is loaded anew.
@@ -117,7 +126,7 @@ impl Tier {
         })
     }
 
-    /// `statistics_overview`, `distributions`, `trends`, `counts` or `search_results`.
+    /// Its name, as configuration has it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

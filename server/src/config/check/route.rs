@@ -1,6 +1,7 @@
 //! What a route does besides limiting.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rad_resilience::bulkhead::adaptive::{Adaptive, Aimd, Gradient, LimitBounds};
 use rad_resilience::cache::Freshness;
@@ -10,13 +11,94 @@ use rad_resilience::{Bulkhead, RetryPolicy};
 use super::super::file;
 use super::super::read::Problems;
 use super::super::{
-    FallbackSettings, HedgeSettings, QueueSettings, RetryRouteSettings, RouteCacheSettings, UpstreamSettings,
+    Action, FallbackSettings, HedgeSettings, QueueSettings, RetryRouteSettings, RolloutSettings,
+    RouteCacheSettings, UpstreamSettings,
 };
 use super::unknown;
+
+/// What answers may take while they are collected, unless it is said.
+const COLLECTING: u64 = 32 << 20;
+
+/// The bytes that answers may take while they are collected: room for the largest one at least.
+pub fn collecting(bounds: &file::CacheBounds, problems: &mut Problems) -> u64 {
+    let largest = u64::from(bounds.kept.max_entry_bytes);
+    match bounds.collecting {
+        None => COLLECTING.max(largest),
+        Some(bytes) => {
+            if bytes < largest {
+                let (key, kib) = ("cache.max_collecting_mib", largest >> 10);
+                problems.add(
+                    key,
+                    format!(
+                        "has no room for one answer of cache.max_entry_kib, {kib} KiB; write as much at least"
+                    ),
+                );
+            }
+            bytes
+        }
+    }
+}
+
+/// Where a route leads.
+pub fn action(
+    route: &file::Route,
+    upstreams: &BTreeMap<String, usize>,
+    rollouts: &BTreeMap<String, usize>,
+    problems: &mut Problems,
+) -> Action {
+    let key = &route.key;
+    let action = match (&route.upstream, &route.rollout) {
+        (Some(name), None) => upstreams
+            .get(name)
+            .copied()
+            .map(Action::Upstream)
+            .ok_or_else(|| (".upstream", unknown("upstream", name, upstreams))),
+        (None, Some(name)) => rollouts
+            .get(name)
+            .copied()
+            .map(Action::Rollout)
+            .ok_or_else(|| (".rollout", unknown("rollout", name, rollouts))),
+        (Some(_), Some(_)) => {
+            Err((".rollout", "stands beside upstream; a route leads to one of them".to_owned()))
+        }
+        (None, None) => Err(("", "leads nowhere: name an upstream or a rollout".to_owned())),
+    };
+    action.unwrap_or_else(|(field, wrong)| {
+        // A name that could not be read leads nowhere, too: that has been said.
+        if !field.is_empty()
+            || !["upstream", "rollout"].iter().any(|name| problems.concern(&format!("{key}.{name}")))
+        {
+            problems.add(format!("{key}{field}"), wrong);
+        }
+        Action::Ok
+    })
+}
+
+/// The longest time that what a route leads to may take.
+pub fn longest_timeout(
+    action: Action,
+    upstreams: &[UpstreamSettings],
+    rollouts: &[RolloutSettings],
+) -> Option<Duration> {
+    let asked = match action {
+        Action::Ok => Vec::new(),
+        Action::Upstream(at) => vec![at],
+        Action::Rollout(at) => rollouts.get(at).map_or(Vec::new(), |both| vec![both.legacy, both.candidate]),
+    };
+    asked.into_iter().filter_map(|at| upstreams.get(at)).map(|upstream| upstream.timeout).max()
+}
 
 pub fn queue(key: &str, queue: &file::Queue, problems: &mut Problems) -> Option<QueueSettings> {
     let key = format!("{key}.queue");
     let (min, max) = file::Queue::ADAPTIVE_BOUNDS;
+    if queue.adaptive.is_some() && !(min..=max).contains(&queue.bounds.limit) {
+        let limit = queue.bounds.limit;
+        problems.add(
+            format!("{key}.limit"),
+            format!("{limit} is where an adaptive limit cannot go; allowed beside adaptive: {min} to {max}"),
+        );
+        return None;
+    }
     let adaptive = match queue.adaptive {
         None => None,
         Some(kind) => {
@@ -49,6 +131,15 @@ pub fn queue(key: &str, queue: &file::Queue, problems: &mut Problems) -> Option<
 
 pub fn cache(key: &str, cache: &file::RouteCache, problems: &mut Problems) -> Option<RouteCacheSettings> {
     let key = format!("{key}.cache");
+    if cache.methods.is_empty() && !problems.concern(&format!("{key}.methods")) {
+        problems.add(
+            format!("{key}.methods"),
+            "is empty: nothing would be kept; write [\"GET\"], or leave it out",
+        );
+    }
+    if cache.ttl.is_some() && cache.tier.is_some() {
+        problems.add(format!("{key}.tier"), "stands beside ttl; write one of them");
+    }
     let ttl = match (cache.ttl, cache.tier) {
         (Some(ttl), _) => ttl,
         (None, Some(tier)) => tier.freshness().ttl(),
@@ -69,10 +160,29 @@ pub fn cache(key: &str, cache: &file::RouteCache, problems: &mut Problems) -> Op
     Some(RouteCacheSettings { freshness, tags, methods: cache.methods.clone() })
 }
 
-pub fn retry(key: &str, retry: &file::Retry, problems: &mut Problems) -> Option<RetryRouteSettings> {
+/// `timeout` is the longest that the upstream may take, if the route leads to one.
+pub fn retry(
+    key: &str,
+    retry: &file::Retry,
+    timeout: Option<Duration>,
+    problems: &mut Problems,
+) -> Option<RetryRouteSettings> {
     let key = format!("{key}.retry");
-    if let Some(kind) = retry.idle_jitter {
-        problems.add(format!("{key}.jitter"), format!("has nothing to say: jitter_kind is {kind}"));
+    if retry.statuses.is_empty() && !problems.concern(&format!("{key}.statuses")) {
+        let wrong = "is empty; write at least one, such as [503], or leave it out: 502, 503 and 504";
+        problems.add(format!("{key}.statuses"), wrong);
+    }
+    for (name, kind) in &retry.idle {
+        problems.add(format!("{key}.{name}"), format!("changes nothing: jitter_kind is \"{kind}\""));
+    }
+    if let (Some(deadline), Some(timeout)) = (retry.settings.attempt_deadline, timeout)
+        && deadline > timeout
+    {
+        let [deadline, timeout] = [deadline, timeout].map(humantime::format_duration);
+        problems.add(
+            format!("{key}.attempt_deadline"),
+            format!("{deadline} is longer than all attempts may take: the upstream's timeout is {timeout}"),
+        );
     }
     for (at, status) in retry.statuses.iter().enumerate() {
         if retry.statuses[..at].contains(status) {
@@ -108,6 +218,7 @@ pub fn hedge(
 pub fn fallback(
     key: &str,
     fallback: &file::Fallback,
+    action: Action,
     upstreams: &BTreeMap<String, usize>,
     problems: &mut Problems,
 ) -> Option<FallbackSettings> {
@@ -119,6 +230,11 @@ pub fn fallback(
             None
         }
         Some(name) => match upstreams.get(name) {
+            Some(at) if action == Action::Upstream(*at) => {
+                problems
+                    .add(format!("{key}.upstream"), "is the route's own; another one must stand in for it");
+                None
+            }
             Some(at) => Some(FallbackSettings::Upstream(*at)),
             None => {
                 problems.add(format!("{key}.upstream"), unknown("upstream", name, upstreams));
@@ -133,16 +249,30 @@ pub fn fallback(
         }
         None => {
             let content_type = fallback.content_type.as_deref().unwrap_or("application/json");
-            let content_type = content_type
-                .parse()
-                .map_err(|_| problems.add(format!("{key}.content_type"), "is no media type"))
-                .ok()?;
+            let content_type = content_type.parse().ok().filter(|_| is_media_type(content_type));
+            if content_type.is_none() {
+                let wrong = "is no media type; write TYPE/SUBTYPE, such as \"application/json\"";
+                problems.add(format!("{key}.content_type"), wrong);
+            }
             let status = fallback.status.and_then(|status| u16::try_from(status).ok()).unwrap_or(200);
-            Some(FallbackSettings::Answer {
-                status: http::StatusCode::from_u16(status).unwrap_or_default(),
-                content_type,
-                body: fallback.body.clone().unwrap_or_default(),
-            })
+            let body = fallback.body.clone().unwrap_or_default();
+            if matches!(status, 204 | 205 | 304) && !body.is_empty() {
+                let wrong =
+                    format!("{status} has no content, but body has; write another status, or body = \"\"");
+                problems.add(format!("{key}.status"), wrong);
+            }
+            let status = http::StatusCode::from_u16(status).unwrap_or_default();
+            Some(FallbackSettings::Answer { status, content_type: content_type?, body })
         }
     }
+}
+
+/// Whether a text is a type and a subtype (RFC 9110 §8.3.1), with or without parameters.
+fn is_media_type(text: &str) -> bool {
+    let is_token = |part: &str| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        !part.is_empty() && part.bytes().all(fits)
+    };
+    let essence = text.split(';').next().unwrap_or_default().trim_end();
+    essence.split_once('/').is_some_and(|(kind, subtype)| is_token(kind) && is_token(subtype))
 }

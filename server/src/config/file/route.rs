@@ -8,21 +8,36 @@ use rad_resilience::hedge::MAX_HEDGES;
 use rad_resilience::retry::{Jitter, RetryBudgetSettings, RetrySettings};
 use rad_resilience::{BulkheadSettings, CacheSettings};
 
-use super::super::read::{Table, number, parsed, text, whole};
+use super::super::read::{Table, duration, number, parsed, text, whole};
 use super::{flag, share, some_time};
+
+/// How long a request may wait for a place.
+const MIN_WAIT: Duration = Duration::from_millis(1);
+const MAX_WAIT: Duration = Duration::from_secs(3_600);
 
 /// Where a limit that finds itself may go.
 const ADAPTIVE_BOUNDS: (u32, u32) = (1, 10_000);
 
-pub fn cache_bounds(table: &mut Table<'_>) -> CacheSettings {
-    let default = CacheSettings::default();
-    let mib = whole(1..=1 << 20, Some("1 to 1048576 MiB"));
-    let kib = whole(1..=1 << 20, Some("1 to 1048576 KiB"));
-    CacheSettings {
-        max_bytes: table.value("max_mib", &mib).map_or(default.max_bytes, |mib| u64::from(mib) << 20),
-        max_entry_bytes: table
-            .value("max_entry_kib", &kib)
-            .map_or(default.max_entry_bytes, |kib| u32::try_from(u64::from(kib) << 10).unwrap_or(u32::MAX)),
+/// What the cache of all routes may take.
+#[derive(Debug, Default)]
+pub struct CacheBounds {
+    pub kept: CacheSettings,
+    /// While answers are collected, bytes; none if it is not said.
+    pub collecting: Option<u64>,
+}
+
+impl CacheBounds {
+    pub fn read(table: &mut Table<'_>) -> Self {
+        let default = CacheSettings::default();
+        let mib = whole(1..=1 << 20, Some("1 to 1048576 MiB"));
+        let kib = whole(1..=1 << 20, Some("1 to 1048576 KiB"));
+        let kept = CacheSettings {
+            max_bytes: table.value("max_mib", &mib).map_or(default.max_bytes, |mib| u64::from(mib) << 20),
+            max_entry_bytes: table.value("max_entry_kib", &kib).map_or(default.max_entry_bytes, |kib| {
+                u32::try_from(u64::from(kib) << 10).unwrap_or(u32::MAX)
+            }),
+        };
+        Self { kept, collecting: table.value("max_collecting_mib", &mib).map(|mib| u64::from(mib) << 20) }
     }
 }
 
@@ -59,7 +74,7 @@ impl Queue {
             bounds: BulkheadSettings {
                 limit: table.value("limit", &whole(1..=16_777_215, None)).unwrap_or(default.limit),
                 queue: table.value("waiting", &whole(0..=65_535, None)).unwrap_or(default.queue),
-                max_wait: table.value("max_wait", &some_time()).unwrap_or(default.max_wait),
+                max_wait: table.value("max_wait", &duration(MIN_WAIT..=MAX_WAIT)).unwrap_or(default.max_wait),
                 high_water: None,
                 low_water: None,
             },
@@ -91,12 +106,15 @@ impl RouteCache {
             "POST" => Some(http::Method::POST),
             _ => None,
         });
+        let tag = parsed("a tag", "write its name, such as \"search\"", |text| {
+            (!text.trim().is_empty()).then(|| text.to_owned())
+        });
         Self {
             ttl: table.value("ttl", &some_time()),
             tier: table.value("tier", &tier),
             stale_while_revalidate: table.value("stale_while_revalidate", &some_time()).unwrap_or_default(),
             stale_if_error: table.value("stale_if_error", &some_time()).unwrap_or_default(),
-            tags: table.list("tags", &text("write the name of a tag")).unwrap_or_default(),
+            tags: table.list("tags", &tag).unwrap_or_default(),
             methods: table.list("methods", &method).unwrap_or_else(|| vec![http::Method::GET]),
         }
     }
@@ -105,8 +123,8 @@ impl RouteCache {
 #[derive(Debug)]
 pub struct Retry {
     pub settings: RetrySettings,
-    /// A kind of jitter that has no share, beside a share.
-    pub idle_jitter: Option<&'static str>,
+    /// Keys that stand there and change nothing, each with the kind of jitter that does without it.
+    pub idle: Vec<(&'static str, &'static str)>,
     pub statuses: Vec<u16>,
     pub budget: RetryBudgetSettings,
 }
@@ -123,7 +141,12 @@ impl Retry {
             ["proportional", "full", "equal", "decorrelated"].into_iter().find(|kind| *kind == text)
         });
         let kind = table.value("jitter_kind", &kind);
-        let idle_jitter = kind.filter(|kind| *kind != "proportional" && jitter.is_some());
+        let multiplier = table.value("multiplier", &multiplier);
+        let mut idle = Vec::new();
+        if let Some(kind) = kind.filter(|kind| *kind != "proportional") {
+            idle.extend(jitter.is_some().then_some(("jitter", kind)));
+            idle.extend((multiplier.is_some() && kind == "decorrelated").then_some(("multiplier", kind)));
+        }
         let jitter = match (kind, jitter) {
             (Some("full"), _) => Jitter::Full,
             (Some("equal"), _) => Jitter::Equal,
@@ -138,7 +161,7 @@ impl Retry {
                     .value("max_attempts", &whole(1..=RetrySettings::MAX_ATTEMPTS, None))
                     .unwrap_or(default.max_attempts),
                 base: table.value("base", &some_time()).unwrap_or(default.base),
-                multiplier: table.value("multiplier", &multiplier).unwrap_or(default.multiplier),
+                multiplier: multiplier.unwrap_or(default.multiplier),
                 cap: table.value("cap", &some_time()).unwrap_or(default.cap),
                 jitter,
                 retry_after_cap: table
@@ -148,7 +171,7 @@ impl Retry {
                 overall_deadline: None,
                 retry_non_idempotent: table.value("retry_non_idempotent", &flag()).unwrap_or_default(),
             },
-            idle_jitter,
+            idle,
             statuses: statuses.map_or_else(
                 || vec![502, 503, 504],
                 |statuses| statuses.into_iter().filter_map(|status| u16::try_from(status).ok()).collect(),

@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use http::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, DATE, ETAG, EXPIRES, IF_NONE_MATCH, RETRY_AFTER, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
+use super::rules;
 use crate::gateway::body::ResponseBody;
 use crate::problem::Problem;
 
@@ -19,11 +20,13 @@ pub struct Stored {
     body: Bytes,
     /// Where the gateway itself said it.
     problem: Option<Problem>,
+    /// How old it was when it came, seconds.
+    age_s: u64,
 }
 
 impl Stored {
-    /// Copies an answer.
-    pub fn new(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
+    /// Copies the head of an answer; `body` is to be nobody else's.
+    pub fn new(status: StatusCode, headers: &HeaderMap, body: Bytes) -> Self {
         // What limits said to the one who asked is not for others.
         let is_own = |name: &HeaderName| {
             let is_of_limits = ["x-ratelimit-", "ratelimit"].iter().any(|of| name.as_str().starts_with(of));
@@ -40,7 +43,8 @@ impl Stored {
             at = end;
             Some((name.clone(), copy))
         });
-        Self { status, headers: copied.collect(), body: Bytes::copy_from_slice(body), problem: None }
+        let age_s = rules::age(headers).as_secs();
+        Self { status, headers: copied.collect(), body, age_s, problem: None }
     }
 
     /// As what it is to those who ask for errors in another form.
@@ -54,7 +58,7 @@ impl Stored {
         let detail = "The upstream did not answer as it should";
         let body = format!(r#"{{"detail": "{detail}", "status_code": {}}}"#, status.as_u16());
         let problem = Some(Problem::Plain(detail.into()));
-        Self { status, headers: Box::new([(CONTENT_TYPE, JSON)]), body: body.into(), problem }
+        Self { status, headers: Box::new([(CONTENT_TYPE, JSON)]), body: body.into(), age_s: 0, problem }
     }
 
     /// Bytes that it takes.
@@ -67,8 +71,8 @@ impl Stored {
         size_of::<Self>() + 128 + self.body.len() + headers.sum::<usize>()
     }
 
-    /// It as an answer: found `how`, so many seconds old.
-    pub fn response(&self, how: &'static str, age_s: u64) -> Response<ResponseBody> {
+    /// It as an answer: found `how`, kept for so many seconds.
+    pub fn response(&self, how: &'static str, kept_s: u64) -> Response<ResponseBody> {
         let mut response = Response::new(ResponseBody::full(self.body.clone()));
         *response.status_mut() = self.status;
         if let Some(problem) = &self.problem {
@@ -79,7 +83,7 @@ impl Stored {
         for (name, value) in &self.headers {
             headers.append(name, value.clone());
         }
-        mark(headers, how, age_s);
+        mark(headers, how, self.age_s.saturating_add(kept_s));
         response
     }
 
@@ -88,7 +92,7 @@ impl Stored {
         &self,
         asked: &HeaderMap,
         how: &'static str,
-        age_s: u64,
+        kept_s: u64,
     ) -> Option<Response<ResponseBody>> {
         let tag = self.headers.iter().find(|(name, _)| *name == ETAG)?.1.to_str().ok()?;
         let is_known =
@@ -104,17 +108,33 @@ impl Stored {
             for (name, value) in self.headers.iter().filter(|(name, _)| told.contains(name)) {
                 headers.append(name, value.clone());
             }
-            mark(headers, how, age_s);
+            mark(headers, how, self.age_s.saturating_add(kept_s));
             response
         })
     }
 }
 
-fn mark(headers: &mut HeaderMap, how: &'static str, age_s: u64) {
+/// Says where an answer comes from, and how old it is, unless it is new.
+pub fn mark(headers: &mut HeaderMap, how: &'static str, age_s: u64) {
     headers.insert(X_CACHE, HeaderValue::from_static(how));
-    if how != "MISS" {
-        headers.insert(AGE, HeaderValue::from(age_s));
+    if how != "MISS" || age_s > 0 {
+        headers.insert(AGE, number(age_s));
     }
+}
+
+/// 00 to 99.
+const DIGITS: &str = "\
+    0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
+    5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+
+/// A number as a header; the small ones, which most ages are, without an allocation.
+fn number(number: u64) -> HeaderValue {
+    let digits = usize::try_from(number).ok().and_then(|number| match number {
+        0..=9 => DIGITS.get(2 * number + 1..2 * number + 2),
+        10..=99 => DIGITS.get(2 * number..2 * number + 2),
+        _ => None,
+    });
+    digits.map_or_else(|| HeaderValue::from(number), HeaderValue::from_static)
 }
 
 #[cfg(test)]
@@ -126,7 +146,7 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_static(value));
         }
-        Stored::new(StatusCode::OK, &map, b"content")
+        Stored::new(StatusCode::OK, &map, Bytes::from_static(b"content"))
     }
 
     #[test]
@@ -135,6 +155,7 @@ mod tests {
             ("etag", "\"1\""),
             ("link", "a"),
             ("link", "b"),
+            ("age", "5"),
             ("retry-after", "5"),
             ("x-ratelimit-limit", "9"),
         ])
@@ -142,10 +163,17 @@ mod tests {
         assert_eq!(response.headers().get_all("link").iter().collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(
             (&response.headers()["age"], &response.headers()["x-cache"]),
-            (&"7".parse().unwrap(), &"HIT".parse().unwrap())
+            (&"12".parse().unwrap(), &"HIT".parse().unwrap())
         );
         assert!(!response.headers().contains_key("retry-after"));
         assert!(!response.headers().contains_key("x-ratelimit-limit"));
+    }
+
+    #[test]
+    fn a_number_is_the_same_however_it_is_made() {
+        for value in (0..200).chain([u64::MAX]) {
+            assert_eq!(number(value), value.to_string());
+        }
     }
 
     #[test]

@@ -63,6 +63,11 @@ pub(super) fn encode(
     }
     for (name, help, count) in [
         ("cache_coalesced", "Misses that another request's answer served", figures.coalesced),
+        (
+            "cache_passed",
+            "Misses that had to ask for themselves, as the answer was not to be shared",
+            figures.passed,
+        ),
         ("cache_stale_on_error", "Old answers served because the upstream failed", figures.stale_on_error),
         ("cache_evictions", "Answers that left for want of room", figures.evictions),
     ] {

@@ -34,6 +34,12 @@ pub enum Behaviour {
     Rubbish,
     /// Answers each request of a connection with the next of these; reads one more, and closes.
     Script(&'static [&'static [u8]]),
+    /// As [`Behaviour::Echo`], with these headers.
+    Saying(&'static [(&'static str, &'static str)]),
+    /// Announces so many bytes and sends half of them; the other half when answers do not wait.
+    Halves(usize),
+    /// The same without announcing how many.
+    HalvesInChunks(usize),
     /// Begins to answer at once, and sends every part of the request's body back as it comes.
     Parrot,
 }
@@ -58,11 +64,25 @@ struct State {
     name: String,
     behaviour: Mutex<Behaviour>,
     asked: AtomicUsize,
+    at_once: AtomicUsize,
     connections: AtomicUsize,
     last: Mutex<Option<Asked>>,
     hung_up: tokio::sync::Notify,
     /// Whether answers wait.
     held: tokio::sync::watch::Sender<bool>,
+    /// Of those that wait, so many may go.
+    let_go: tokio::sync::Semaphore,
+}
+
+impl State {
+    /// Waits for as long as answers are to wait.
+    async fn wait(&self) {
+        let mut held = self.held.subscribe();
+        tokio::select! {
+            _ = held.wait_for(|held| !held) => {}
+            one = self.let_go.acquire() => one.unwrap().forget(),
+        }
+    }
 }
 
 impl Upstream {
@@ -73,10 +93,12 @@ impl Upstream {
             name: name.to_owned(),
             behaviour: Mutex::new(behaviour),
             asked: AtomicUsize::new(0),
+            at_once: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             last: Mutex::new(None),
             hung_up: tokio::sync::Notify::new(),
             held: tokio::sync::watch::channel(false).0,
+            let_go: tokio::sync::Semaphore::new(0),
         });
         let upstream = Self { address, state: Arc::clone(&state) };
         tokio::spawn(async move {
@@ -108,6 +130,16 @@ impl Upstream {
         self.state.held.send_replace(false);
     }
 
+    /// Lets one of them go.
+    pub fn release_one(&self) {
+        self.state.let_go.add_permits(1);
+    }
+
+    /// How many requests it has not answered yet.
+    pub fn at_once(&self) -> usize {
+        self.state.at_once.load(Ordering::SeqCst)
+    }
+
     /// Closes the connections of its script.
     pub fn hang_up(&self) {
         self.state.hung_up.notify_waiters();
@@ -131,7 +163,7 @@ impl Upstream {
 
 async fn serve(state: Arc<State>, stream: TcpStream) {
     let behaviour = *state.behaviour.lock().unwrap();
-    if matches!(behaviour, Behaviour::Echo | Behaviour::Status(_)) {
+    if matches!(behaviour, Behaviour::Echo | Behaviour::Status(_) | Behaviour::Saying(_)) {
         let service = service_fn(|request| answer(Arc::clone(&state), request));
         let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     } else if behaviour == Behaviour::Parrot {
@@ -140,6 +172,8 @@ async fn serve(state: Arc<State>, stream: TcpStream) {
             async move { Ok::<_, Infallible>(Response::new(request.into_body())) }
         });
         let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    } else if let Behaviour::Halves(bytes) | Behaviour::HalvesInChunks(bytes) = behaviour {
+        let _ = send_halves(&state, bytes, behaviour == Behaviour::Halves(bytes), stream).await;
     } else if let Behaviour::Script(script) = behaviour {
         let _ = recite(&state, script, stream).await;
     } else {
@@ -151,14 +185,53 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     state.asked.fetch_add(1, Ordering::SeqCst);
-    let _ = state.held.subscribe().wait_for(|held| !held).await;
+    state.at_once.fetch_add(1, Ordering::SeqCst);
+    state.wait().await;
+    state.at_once.fetch_sub(1, Ordering::SeqCst);
     let behaviour = *state.behaviour.lock().unwrap();
     let answer = if body.is_empty() { Bytes::from(state.name.clone()) } else { body.clone() };
     *state.last.lock().unwrap() =
         Some(Asked { method: head.method, path: head.uri.to_string(), headers: head.headers, body });
     let status = if let Behaviour::Status(status) = behaviour { status } else { 200 };
-    let response = Response::builder().status(status).header("x-served-by", &state.name);
+    let mut response = Response::builder().status(status).header("x-served-by", &state.name);
+    if let Behaviour::Saying(headers) = behaviour {
+        for (name, value) in headers {
+            response = response.header(*name, *value);
+        }
+    }
     Ok(response.header("connection", "x-private").header("x-private", "1").body(Full::from(answer)).unwrap())
+}
+
+/// Answers the requests of a connection, each in two halves.
+async fn send_halves(
+    state: &State,
+    bytes: usize,
+    is_announced: bool,
+    mut stream: TcpStream,
+) -> std::io::Result<()> {
+    let mut request = [0; 4_096];
+    while stream.read(&mut request).await? > 0 {
+        state.asked.fetch_add(1, Ordering::SeqCst);
+        let body: Vec<u8> = (0..bytes).map(|at| (at % 251).to_le_bytes()[0]).collect();
+        let (first, second) = body.split_at(bytes / 2);
+        let head = if is_announced {
+            format!("content-length: {bytes}")
+        } else {
+            "transfer-encoding: chunked".to_owned()
+        };
+        let frame = |part: &[u8]| match is_announced {
+            true => part.to_vec(),
+            false => [format!("{:x}\r\n", part.len()).as_bytes(), part, b"\r\n"].concat(),
+        };
+        stream.write_all(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n").as_bytes()).await?;
+        stream.write_all(&frame(first)).await?;
+        state.wait().await;
+        stream.write_all(&frame(second)).await?;
+        if !is_announced {
+            stream.write_all(b"0\r\n\r\n").await?;
+        }
+    }
+    Ok(())
 }
 
 async fn recite(state: &State, script: &[&[u8]], mut stream: TcpStream) -> std::io::Result<()> {

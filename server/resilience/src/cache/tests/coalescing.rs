@@ -78,10 +78,41 @@ async fn when_the_answer_is_not_to_be_shared_everybody_asks_for_themselves() {
     let Load::Lead(leader) = cache.begin_load(&key, &policy, at(0)) else { panic!("the first leads") };
     let mut follower = pin!(cache.get_or_load(&key, &policy, at(0), async || Ok("own")));
     assert!(poll(follower.as_mut()).is_pending());
-    leader.decline();
+    leader.decline(Duration::ZERO, at(0));
     let answer = follower.await.unwrap();
     assert_eq!((answer.value, answer.source), ("own", Source::Loaded));
     assert_eq!(found(&cache, &key, at(0)), ("miss", ""));
+    assert!(matches!(cache.begin_load(&key, &policy, at(0)), Load::Lead(_)), "the next one may be kept");
+}
+
+#[tokio::test]
+async fn after_an_answer_that_was_not_to_be_shared_nobody_waits_for_another_for_a_time() {
+    let cache = cache();
+    let (one, policy) = (key("a"), policy(&cache));
+    let Load::Lead(leader) = cache.begin_load(&one, &policy, at(0)) else { panic!("the first leads") };
+    leader.decline(Duration::from_secs(10), at(0));
+    for _ in 0..2 {
+        assert!(matches!(cache.begin_load(&one, &policy, at(9)), Load::Pass));
+    }
+    let answer = cache.get_or_load(&one, &policy, at(9), async || Ok("own")).await.unwrap();
+    assert_eq!((answer.value, answer.source), ("own", Source::Loaded));
+    assert!(matches!(cache.begin_load(&key("b"), &policy, at(9)), Load::Lead(_)), "others are not concerned");
+    assert!(matches!(cache.begin_load(&one, &policy, at(10)), Load::Lead(_)));
+    assert_eq!((cache.figures().passed, cache.figures().loads), (3, 3));
+}
+
+#[test]
+fn an_answer_may_say_itself_that_it_lives_shorter() {
+    let cache = cache();
+    let (key, policy) = (key("a"), policy(&cache));
+    let Load::Lead(leader) = cache.begin_load(&key, &policy, at(0)) else { panic!("the first leads") };
+    leader.insert_for(
+        "A",
+        at(0),
+        Freshness::new(Duration::from_secs(60)).unwrap().at_most(Duration::from_secs(3)),
+    );
+    assert_eq!(found(&cache, &key, at(2)), ("hit", "A"));
+    assert_eq!(found(&cache, &key, at(3)), ("miss", ""));
 }
 
 #[test]

@@ -1,0 +1,84 @@
+//! What stands in for an upstream, within the bounds of its route.
+
+use http::StatusCode;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::support::{Behaviour, Program, Upstream, eventually, get};
+
+/// A route `/` to an upstream that fails, and one that stands in for it, with this added to the route.
+async fn failing(breaker: &str, more: &str) -> (Upstream, Upstream, Program) {
+    let broken = Upstream::start("u", Behaviour::Status(500)).await;
+    let spare = Upstream::start("spare", Behaviour::Echo).await;
+    let program = Program::start(&format!(
+        "{}{}[[routes]]\npath = \"/\"\nupstream = \"u\"\nlimits = []\nfallback = {{ upstream = \"spare\" }}\n{more}",
+        broken.table("u", &format!("breaker = {{ consecutive_failures = {breaker} }}")),
+        spare.table("spare", "")
+    ));
+    (broken, spare, program)
+}
+
+#[tokio::test]
+async fn an_upstream_that_stands_in_is_asked_on_the_place_of_the_one_that_failed() {
+    for cache in ["", "cache = { ttl = \"1m\" }"] {
+        let queue = format!("queue = {{ limit = 1, waiting = 0 }}\n{cache}");
+        let (broken, spare, program) = failing("1000", &queue).await;
+        spare.hold();
+        let first = tokio::spawn(get(program.gateway, "/first"));
+        eventually("the spare is asked", async || (spare.asked() == 1).then_some(())).await;
+        assert_eq!(get(program.gateway, "/second").await.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!((broken.asked(), spare.asked()), (1, 1), "{cache}");
+        spare.release();
+        let first = first.await.unwrap();
+        assert_eq!((first.status, &first.body[..]), (StatusCode::OK, &b"spare"[..]));
+        eventually("the place is free again", async || {
+            (get(program.gateway, "/third").await.status == StatusCode::OK).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_failure_is_told_to_its_breaker_though_the_client_leaves_before_something_stood_in() {
+    for cache in ["", "cache = { ttl = \"1m\" }"] {
+        let (_broken, spare, program) = failing("1", cache).await;
+        spare.hold();
+        let mut client = TcpStream::connect(program.gateway).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        eventually("the spare is asked", async || (spare.asked() == 1).then_some(())).await;
+        drop(client);
+        eventually("its breaker opens", async || {
+            let breakers = get(program.console, "/api/breakers").await.json();
+            breakers.as_array().unwrap().iter().any(|one| one["trips"] == 1).then_some(())
+        })
+        .await;
+        eventually("the request is over", async || {
+            let metrics = get(program.console, "/api/metrics").await.json();
+            (metrics["totals"]["abandoned"] == 1).then_some(())
+        })
+        .await;
+        spare.release();
+    }
+}
+
+#[tokio::test]
+async fn who_waited_for_a_load_that_failed_is_answered_by_what_stands_in() {
+    let (broken, spare, program) = failing("1000", "cache = { ttl = \"1m\" }").await;
+    broken.hold();
+    let asked: Vec<_> = (0..5).map(|_| tokio::spawn(get(program.gateway, "/"))).collect();
+    eventually("one leads", async || (broken.asked() == 1).then_some(())).await;
+    broken.release();
+    for answer in asked {
+        let answer = answer.await.unwrap();
+        assert_eq!((answer.status, &answer.body[..]), (StatusCode::OK, &b"spare"[..]));
+    }
+    // Both down: what the upstream said.
+    spare.behave(Behaviour::Status(502));
+    let answer = get(program.gateway, "/").await;
+    assert_eq!((answer.status, &answer.body[..]), (StatusCode::INTERNAL_SERVER_ERROR, &b"u"[..]));
+    let mut client = TcpStream::connect(program.gateway).await.unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut said = String::new();
+    client.read_to_string(&mut said).await.unwrap();
+    assert!(said.contains("x-cache: MISS"), "{said}");
+}
