@@ -72,7 +72,7 @@ test("a link brings the code of its page without loading the window again", asyn
   await expect(page.getByTestId("lab-candidate-broken")).toBeVisible();
   expect([...files.keys()]).toContain("/pkg/split_lab.wasm");
   await page.getByRole("link", { name: "Breakers" }).click();
-  await expect(page.getByRole("heading", { name: "Breakers", level: 1 })).toBeVisible();
+  await expect(page.getByTestId("breaker-reset")).toBeVisible();
   const before = files.size;
   await page.getByRole("link", { name: "Lab" }).click();
   await expect(page.getByTestId("lab-candidate-broken")).toBeVisible();
