@@ -18,17 +18,17 @@ pub struct Initial {
     pub hello: Arc<Hello>,
     /// The knobs of the sample upstreams, where they run.
     pub lab: Option<LabState>,
-    /// What the page at hand would ask the API for: path and answer.
-    pub answers: Vec<(String, String)>,
+    /// What the page at hand would ask the API for: a path, its answer, the next path.
+    pub answers: Vec<String>,
 }
 
 /// What the first page need not ask for: told once, since it grows old.
 #[derive(Clone, Copy, Debug)]
-pub struct Answers(StoredValue<Vec<(String, String)>>);
+pub struct Answers(StoredValue<Vec<String>>);
 
 impl Answers {
     #[must_use]
-    pub fn new(answers: Vec<(String, String)>) -> Self {
+    pub fn new(answers: Vec<String>) -> Self {
         Self(StoredValue::new(answers))
     }
 
@@ -37,8 +37,9 @@ impl Answers {
     pub fn take(path: &str) -> Option<String> {
         let Self(answers) = use_context()?;
         let found = answers.try_update_value(|answers| {
-            let at = answers.iter().position(|(asked, _)| asked == path)?;
-            Some(answers.swap_remove(at).1)
+            let at = answers.iter().position(|asked| asked == path)?;
+            let answer = answers.get_mut(at + 1)?;
+            Some(std::mem::take(answer)).filter(|answer| !answer.is_empty())
         });
         found.flatten()
     }

@@ -11,7 +11,6 @@ pub struct History {
     pub at_ms: Vec<u64>,
     pub answered: Vec<u32>,
     pub limited: Vec<u32>,
-    #[serde(default)]
     pub shed: Vec<u32>,
     pub short_circuited: Vec<u32>,
     pub failed: Vec<u32>,
@@ -21,13 +20,9 @@ pub struct History {
     pub p99_us: Vec<u32>,
     /// How full the fullest limit of all was, in thousandths.
     pub limit_use: Vec<u16>,
-    #[serde(default)]
     pub cached: Vec<u32>,
-    #[serde(default)]
     pub loaded: Vec<u32>,
-    #[serde(default)]
     pub running: Vec<u32>,
-    #[serde(default)]
     pub waiting: Vec<u32>,
     /// One column a breaker.
     pub breakers: Vec<Vec<BreakerCell>>,

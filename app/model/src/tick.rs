@@ -31,7 +31,6 @@ pub struct Totals {
     /// Rejected by a limit (429).
     pub limited: u32,
     /// Turned away by a queue (503).
-    #[serde(default)]
     pub shed: u32,
     /// Rejected by an open breaker (503).
     pub short_circuited: u32,
@@ -51,14 +50,10 @@ pub struct Totals {
     /// Dashboards connected at the end of the interval.
     pub dashboards: u32,
     /// Lookups that the cache answered, and those that had to be loaded from an upstream.
-    #[serde(default)]
     pub cached: u32,
-    #[serde(default)]
     pub loaded: u32,
     /// Requests that hold a place of a queue at the end of the interval, and those that wait for one.
-    #[serde(default)]
     pub running: u32,
-    #[serde(default)]
     pub waiting: u32,
 }
 

@@ -11,6 +11,7 @@ use crate::components::Limits;
 use crate::live::Asked;
 use crate::look::use_look;
 use crate::settled::{Settled, changing, settle};
+use crate::signals::{flag, text};
 use blocked::Blocked;
 use users::Users;
 
@@ -20,29 +21,28 @@ pub fn page() -> Settled {
     let wanted = use_look().route;
     // The client that somebody is about to block.
     let candidate = RwSignal::new(String::new());
-    let paths = Memo::new(move |_| {
-        let of =
-            |limits: &Vec<RouteLimits>| limits.iter().map(|limit| limit.path.clone()).collect::<Vec<_>>();
-        limits.with(|limits| limits.as_ref().map(of))
-    });
-    let chosen = move || {
+    let is_known = flag(move || limits.with(Option::is_some));
+    // The one that is named, or else the first; empty if there is none.
+    let chosen = Memo::new(move |_| {
         let wanted = wanted.get();
-        let known = paths.get();
-        match known {
-            None => settle(view! { <p class="muted">"Asking who uses the limits…"</p> }),
-            Some(paths) => match paths.into_iter().find(|path| wanted.is_empty() || *path == wanted) {
-                Some(path) => settle(view! { <Users limits path candidate/> }),
-                None if wanted.is_empty() => settle(()),
-                None => {
-                    let says = format!("No route {wanted} is limited.");
-                    settle(view! { <p class="muted">{says}</p> })
-                }
-            },
-        }
+        limits.with(|limits| {
+            let mut all = limits.iter().flatten();
+            let found = all.find(|limit| wanted.is_empty() || limit.path == wanted);
+            found.map(|limit| limit.path.clone()).unwrap_or_default()
+        })
+    });
+    let absent = text(move || match wanted.get().as_str() {
+        _ if !is_known.get() => "Asking who uses the limits…".to_owned(),
+        "" => String::new(),
+        route => format!("No route {route} is limited."),
+    });
+    let details = move || match chosen.get() {
+        path if path.is_empty() => settle(view! { <p class="muted">{absent}</p> }),
+        path => settle(view! { <Users limits path candidate/> }),
     };
     settle(view! {
         <Limits/>
-        {changing(Box::new(chosen))}
+        {changing(Box::new(details))}
         <Blocked candidate/>
     })
 }

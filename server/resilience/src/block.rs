@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::Timestamp;
 use crate::limiter::Aligned;
-use crate::table::{PINNED, Table};
+use crate::table::{PINNED, PRECIOUS, Table};
 
 pub use policy::{BlockPolicy, InvalidBlockPolicy};
 pub use saved::{SavedBlock, SavedBlocks};
@@ -272,7 +272,7 @@ impl<K: Hash + Eq + Clone> Blocklist<K> {
     fn weight(&self, record: &Record, now: Timestamp) -> u64 {
         match record.block {
             Block::Manual { .. } if record.ends > now => return PINNED,
-            Block::Automatic if record.ends > now => return (2 << 62) | (record.ends.as_nanos() >> 2),
+            Block::Automatic if record.ends > now => return PRECIOUS | (record.ends.as_nanos() >> 2),
             _ => {}
         }
         if record.repetition > 0 && now.since(record.ends) <= self.policy.forget_after() {

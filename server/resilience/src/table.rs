@@ -22,6 +22,10 @@ const BUCKETS: std::ops::RangeInclusive<usize> = 512..=8_192;
 /// When a shard is full, the lightest of so many of its keys is forgotten, as Redis does it: close to the
 /// lightest of all, without a list to keep.
 const SAMPLE: usize = 8;
+/// Where all of these are precious, the search goes on up to so many.
+const LONG_SAMPLE: usize = 64;
+/// Keys of this weight are forgotten only if there are hardly any others.
+pub(crate) const PRECIOUS: u64 = 1 << 63;
 /// The weight of a key that is not forgotten.
 pub(crate) const PINNED: u64 = u64::MAX;
 /// Buckets that are looked at under one lock, where all are to be: some tens of microseconds.
@@ -225,7 +229,8 @@ impl<K, V> Held<K, V> {
                 lightest = Some((self.hand, weight));
             }
             seen += 1;
-            if seen == SAMPLE || weight == 0 {
+            let is_enough = lightest.is_some_and(|(_, least)| least < PRECIOUS);
+            if weight == 0 || seen >= LONG_SAMPLE || (seen >= SAMPLE && is_enough) {
                 break;
             }
         }

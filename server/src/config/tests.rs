@@ -278,7 +278,7 @@ fn impossible_settings_of_limits_and_attempts_are_refused_with_what_is_allowed()
         ("retry = { multiplier = nan }", "write a number of 1 to 100"),
         ("retry = { jitter = 101 }", "101 is out of range; write a number of percent, 0 to 100"),
         ("retry = { jitter = -1 }", "-1 is out of range; write a number of percent, 0 to 100"),
-        ("retry = { jitter_kind = \"full\", jitter = 10 }", "has nothing to say: jitter_kind is full"),
+        ("retry = { jitter_kind = \"full\", jitter = 10 }", "changes nothing: jitter_kind is \"full\""),
         ("retry = { budget = 100.5 }", "out of range; write a number of percent, 0 to 100"),
         ("retry = { budget = 0, budget_minimum_per_second = 0 }", "share: 0 % is outside"),
         ("retry = { budget_minimum_per_second = 100001 }", "allowed: 0 to 100000"),

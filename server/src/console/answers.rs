@@ -9,7 +9,7 @@ use super::{Console, blocked, breakers, cache, limits};
 const MOST_KEYS: usize = 20_000;
 
 /// Paths of the API and what they would answer, for the page at a path.
-pub fn of(console: &Console, path: &str) -> Vec<(String, String)> {
+pub fn of(console: &Console, path: &str) -> Vec<String> {
     let mut parts = path.split('/').skip(1);
     let answers = match (parts.next(), parts.next()) {
         (Some("breakers"), name) => vec![breaker(console, name.unwrap_or_default())],
@@ -23,11 +23,11 @@ pub fn of(console: &Console, path: &str) -> Vec<(String, String)> {
         (Some("cache"), _) => vec![answer("/api/cache", &cache::figures(console))],
         _ => vec![],
     };
-    answers.into_iter().flatten().collect()
+    answers.into_iter().flatten().flatten().collect()
 }
 
 /// The one that is named, or else the first.
-fn breaker(console: &Console, name: &str) -> Option<(String, String)> {
+fn breaker(console: &Console, name: &str) -> Option<[String; 2]> {
     let targets = console.plan.targets.iter();
     let written = |name: &str| name.replace(' ', "%20");
     let at =
@@ -36,6 +36,6 @@ fn breaker(console: &Console, name: &str) -> Option<(String, String)> {
     answer(&format!("/api/breakers/{}", written(known)), &breakers::of(console, at)?)
 }
 
-fn answer(path: &str, of: &impl Serialize) -> Option<(String, String)> {
-    Some((path.to_owned(), serde_json::to_string(of).ok()?))
+fn answer(path: &str, of: &impl Serialize) -> Option<[String; 2]> {
+    Some([path.to_owned(), serde_json::to_string(of).ok()?])
 }

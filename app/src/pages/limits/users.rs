@@ -12,20 +12,29 @@ use crate::signals::{flag, text};
 
 type Known = Memo<Option<Vec<RouteLimits>>>;
 
+/// One of them, by its route.
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    limits: Known,
+    path: StoredValue<String>,
+}
+
+impl Limit {
+    fn read<T>(self, read: impl FnOnce(&RouteLimits) -> T) -> Option<T> {
+        self.limits.with(|limits| {
+            let found =
+                self.path.with_value(|path| limits.as_ref()?.iter().find(|limit| limit.path == *path));
+            found.map(read)
+        })
+    }
+}
+
 /// The card of a route's limit.
 #[component]
 pub fn Users(limits: Known, path: String, candidate: RwSignal<String>) -> impl IntoView {
-    let limit = {
-        let path = path.clone();
-        let found = move |all: &Option<Vec<RouteLimits>>| {
-            all.as_ref().and_then(|all| all.iter().find(|limit| limit.path == path)).cloned()
-        };
-        Memo::new(move |_| limits.with(&found))
-    };
-    let of = move |read: fn(&RouteLimits) -> String| {
-        text(move || limit.with(|limit| limit.as_ref().map(read).unwrap_or_default()))
-    };
-    let count = move || limit.with(|limit| limit.as_ref().map_or(0, |limit| limit.top.len()));
+    let limit = Limit { limits, path: StoredValue::new(path.clone()) };
+    let of = move |read: fn(&RouteLimits) -> String| text(move || limit.read(read).unwrap_or_default());
+    let count = move || limit.read(|limit| limit.top.len()).unwrap_or_default();
     let pill = settle(view! {
         <Pill tone=of(|limit| if limit.shadow { "warn" } else { "ok" }.to_owned())
             word=of(|limit| if limit.shadow { "in shadow" } else { "enforced" }.to_owned())/>
@@ -54,17 +63,16 @@ pub fn Users(limits: Known, path: String, candidate: RwSignal<String>) -> impl I
 }
 
 #[component]
-fn Row(limit: Memo<Option<RouteLimits>>, at: usize, candidate: RwSignal<String>) -> impl IntoView {
+fn Row(limit: Limit, at: usize, candidate: RwSignal<String>) -> impl IntoView {
     let read = move |read: fn(&KeyUse) -> String| {
-        text(move || limit.with(|limit| limit.as_ref()?.top.get(at).map(read)).unwrap_or_default())
+        text(move || limit.read(|limit| limit.top.get(at).map(read)).flatten().unwrap_or_default())
     };
     let key = read(|user| user.key.clone());
     let share = Signal::derive(move || {
-        limit.with(|limit| limit.as_ref()?.top.get(at).map(share)).unwrap_or_default()
+        limit.read(|limit| limit.top.get(at).map(share)).flatten().unwrap_or_default()
     });
     // Only clients can be blocked.
-    let is_client =
-        flag(move || limit.with(|limit| limit.as_ref().is_some_and(|limit| limit.key == "client")));
+    let is_client = flag(move || limit.read(|limit| limit.key == "client").unwrap_or_default());
     let name = text(move || format!("Block {}", key.get()));
     view! {
         <tr data-testid=text(move || format!("user-{}", key.get()))>
