@@ -6,12 +6,12 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use rad_model::{BreakerInfo, BreakerMode, BreakerState, BreakerTick};
 
-use super::{Card, Pill, Rows, Strip, numbered};
+use super::{Card, Pill, Strip, Table, cell, holding, numbered};
 use crate::board::Board;
 use crate::format;
 use crate::live::use_live;
 use crate::look::use_look;
-use crate::settled::settle;
+use crate::settled::{Settled, settle};
 use crate::signals::{aria, flag, text};
 
 /// The card of the breakers.
@@ -26,26 +26,20 @@ pub fn Breakers() -> impl IntoView {
             <p class="muted" hidden=flag(move || count() > 0)>
                 "There is nothing to break yet: each target of an [upstreams.NAME] section gets a breaker."
             </p>
-                <table class="rows" hidden=flag(move || count() == 0)>
-                    <thead>
-                        <tr>
-                            <th>"Upstream"</th>
-                            <th>"State"</th>
-                            <th class="half">"History"</th>
-                            <th class="num wide">"Failures in a row"</th>
-                            <th class="wide next">"Next"</th>
-                        </tr>
-                    </thead>
-                    <tbody>
-                        <Rows each=Arc::new(all) row=Arc::new(|at| settle(view! { <Row at/> }))/>
-                    </tbody>
-                </table>
+            <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(all) row=Arc::new(breaker)/>
         })}</Card>
     })
 }
 
-#[component]
-fn Row(at: usize) -> impl IntoView {
+const HEAD: [(&str, &str); 5] = [
+    ("", "Upstream"),
+    ("", "State"),
+    ("half", "History"),
+    ("num wide", "Failures in a row"),
+    ("wide next", "Next"),
+];
+
+fn breaker(at: usize) -> Settled {
     let live = use_live();
     // Only what the row shows: counts that change each second must not redraw it.
     let tick = Memo::new(move |_| {
@@ -66,19 +60,24 @@ fn Row(at: usize) -> impl IntoView {
     let name = text(move || of_info(|info| info.name.clone()));
     let href = text(move || address(&name.get()));
     let path = use_location().pathname;
-    view! {
+    let link = settle(view! {
+        <a href=href aria-current=aria(move || path.with(|path| *path == href.get()))>{name}</a>
+    });
+    let pill = settle(view! {
+        <Pill tone=text(move || tone(state()).to_owned()) word=text(move || word(state()))/>
+    });
+    let cells = vec![
+        holding("name", link),
+        holding("", pill),
+        holding("whole", settle(view! { <Strip breaker=at/> })),
+        cell("num wide", failures),
+        cell("muted next", next),
+    ];
+    settle(view! {
         <tr data-testid=text(move || format!("breaker-{}", name.get())) data-state=text(move || state().0.word().to_owned())>
-            <td class="name">
-                <a href=href aria-current=aria(move || path.with(|path| *path == href.get()))>{name}</a>
-            </td>
-            <td>
-                <Pill tone=text(move || tone(state()).to_owned()) word=text(move || word(state()))/>
-            </td>
-            <td class="whole"><Strip breaker=at/></td>
-            <td class="num wide">{failures}</td>
-            <td class="muted next">{next}</td>
+            {cells}
         </tr>
-    }
+    })
 }
 
 /// The page of a breaker. Of what names may hold, only spaces must be written in another way there.

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use rad_model::Route;
 
-use super::{Card, Meter, Rows, numbered};
+use super::{Card, Meter, Table, cell, holding, numbered, row};
 use crate::board::Board;
 use crate::chart::limits::LIMITS;
 use crate::chart::plot::{Legend, Model, Plot};
 use crate::format;
 use crate::live::use_live;
 use crate::look::{query, use_look};
-use crate::settled::settle;
+use crate::settled::{Settled, settle};
 use crate::signals::{aria, flag, text};
 
 /// More rows than these are shown on demand.
@@ -50,22 +50,7 @@ pub fn Limits() -> impl IntoView {
         <Card id="limits" title="Limits" hint=LIMITS.hint aside=settle(view! { <Legend model/> })>{settle(view! {
             <Plot model/>
             <p class="muted" hidden=flag(move || count() > 0)>"No route is limited: limits = [\"200/minute\"] in a [[routes]] section changes that."</p>
-                <table class="rows" hidden=flag(move || count() == 0)>
-                    <thead>
-                        <tr>
-                            <th>"Route, busiest first"</th>
-                            <th>"Policy"</th>
-                            <th class="third">"Used by its busiest client"</th>
-                            <th class="num wide" title="In the last minute, as far as this page has seen it">
-                                "Rejected / min"
-                            </th>
-                            <th class="wide">"Who"</th>
-                        </tr>
-                    </thead>
-                    <tbody>
-                        <Rows each=Arc::new(shown) row=Arc::new(|route| settle(view! { <Row route/> }))/>
-                    </tbody>
-                </table>
+            <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(shown) row=Arc::new(limit)/>
             <button class="more" hidden=flag(move || count() <= FEW) on:click=move |_| all.update(|all| *all = !*all)>
                 {more}
             </button>
@@ -73,32 +58,42 @@ pub fn Limits() -> impl IntoView {
     })
 }
 
-#[component]
-fn Row(route: usize) -> impl IntoView {
-    let live = use_live();
+const HEAD: [(&str, &str); 5] = [
+    ("", "Route, busiest first"),
+    ("", "Policy"),
+    ("third", "Used by its busiest client"),
+    ("num wide", "Rejected in a minute"),
+    ("wide", "Who"),
+];
+
+fn limit(route: usize) -> Settled {
+    let (live, look) = (use_live(), use_look());
     let of_route = move |read: fn(&Route) -> String| {
         live.topology.with(|topology| topology.routes.get(route).map(read).unwrap_or_default())
     };
     let path = text(move || of_route(|route| route.path.clone()));
-    let look = use_look();
     let href = text(move || format!("/limits{}", query(look.range.get(), &path.get())));
     let usage = Memo::new(move |_| live.board.with(|board| usage(board, route)));
     let rejected = move || usage.with(|usage| usage.rejected);
-    view! {
-        <tr data-testid=text(move || format!("limit-{}", path.get()))>
-            <td class="mono">
-                <a href=href aria-current=aria(move || look.route.with(|named| *named == path.get()))>{path}</a>
-            </td>
-            <td class="muted">{text(move || of_route(policy))}</td>
-            <td class="whole">
-                <Meter share=Signal::derive(move || usage.with(|usage| usage.share)) label=path/>
-            </td>
-            <td class="num wide" class:bad-text=flag(move || rejected() > 0)>
-                {text(move || format::count(u64::from(rejected())))}
-            </td>
-            <td class="mono wide">{text(move || usage.with(|usage| usage.who.clone()))}</td>
-        </tr>
-    }
+    let link = settle(view! {
+        <a href=href aria-current=aria(move || look.route.with(|named| *named == path.get()))>{path}</a>
+    });
+    let meter = settle(view! {
+        <Meter share=Signal::derive(move || usage.with(|usage| usage.share)) label=path/>
+    });
+    let count = settle(view! {
+        <span class:bad-text=flag(move || rejected() > 0)>{text(move || format::count(u64::from(rejected())))}</span>
+    });
+    row(
+        text(move || format!("limit-{}", path.get())),
+        vec![
+            holding("mono", link),
+            cell("muted", text(move || of_route(policy))),
+            holding("whole", meter),
+            holding("num wide", count),
+            cell("mono wide", text(move || usage.with(|usage| usage.who.clone()))),
+        ],
+    )
 }
 
 fn usage(board: &Board, route: usize) -> Use {

@@ -21,6 +21,7 @@ mod segments;
 mod shortcuts;
 mod strip;
 mod switch;
+mod table;
 mod theme;
 mod tile;
 
@@ -45,5 +46,6 @@ pub use segments::RangeSegments;
 pub use shortcuts::Shortcuts;
 pub use strip::Strip;
 pub use switch::KillSwitch;
+pub use table::{Table, cell, holding, row};
 pub use theme::{ThemeButton, provide_theme};
 pub use tile::{Figure, Tile};

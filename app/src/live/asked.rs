@@ -1,5 +1,8 @@
 //! What the API is asked for, again and again.
 
+use std::any::Any;
+use std::marker::PhantomData;
+
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use serde::de::DeserializeOwned;
@@ -7,60 +10,115 @@ use serde::de::DeserializeOwned;
 use super::{Live, http, poll, use_live};
 use crate::initial::Answers;
 
+type Value = Option<Box<dyn Any + Send + Sync>>;
+
 /// A resource of the API as it was last told: in the first picture by the server, then asked for while the
 /// page is seen. It stands still with the rest of a page that is paused.
+#[derive(Debug)]
+pub struct Asked<T> {
+    source: Source,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T> Copy for Asked<T> {}
+
+impl<T> Clone for Asked<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: DeserializeOwned + Send + Sync + 'static> Asked<T> {
+    /// Asks for a path of the API from now on.
+    #[must_use]
+    pub fn new(path: &'static str) -> Self {
+        let source = Source::new(path, |text| match http::understood::<T>(text) {
+            Ok(value) => Some(Box::new(value)),
+            Err(_) => None,
+        });
+        Self { source, of: PhantomData }
+    }
+
+    /// Asks at once, paused or not: something was changed.
+    pub fn again(self) {
+        self.source.ask();
+    }
+
+    /// What was told; none before the first answer.
+    pub fn with<R>(self, read: impl FnOnce(Option<&T>) -> R) -> R {
+        self.source.told.track();
+        self.source.value.with_value(|value| read(value.as_ref().and_then(|value| value.downcast_ref())))
+    }
+
+    /// What is read of it; the empty value before the first answer.
+    pub fn read<R: Default>(self, read: impl FnOnce(&T) -> R) -> R {
+        self.with(|value| value.map(read).unwrap_or_default())
+    }
+}
+
+/// The same without its type: all this is in the bundle once, whatever is asked for.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked {
+struct Source {
     live: Live,
-    path: StoredValue<String>,
-    /// The text: reading it is there once for each type, all the rest only once.
-    text: RwSignal<Option<String>>,
+    path: &'static str,
+    understand: fn(&str) -> Value,
+    text: StoredValue<String>,
+    value: StoredValue<Value>,
+    told: RwSignal<()>,
     /// The number of the last question, and whether it waits for its answer.
     last: StoredValue<(u32, bool)>,
 }
 
-impl Asked {
-    /// Asks for a path of the API from now on.
-    #[must_use]
-    pub fn new(path: String) -> Self {
-        let text = RwSignal::new(Answers::take(&path));
-        let asked =
-            Self { live: use_live(), path: StoredValue::new(path), text, last: StoredValue::new((0, false)) };
+impl Source {
+    fn new(path: &'static str, understand: fn(&str) -> Value) -> Self {
+        let text = Answers::take(path).unwrap_or_default();
+        let source = Self {
+            live: use_live(),
+            path,
+            understand,
+            value: StoredValue::new(understand(&text)),
+            text: StoredValue::new(text),
+            told: RwSignal::new(()),
+            last: StoredValue::new((0, false)),
+        };
         poll(move || {
-            let waits = asked.last.try_get_value().is_none_or(|(_, waits)| waits);
-            if !waits && asked.live.held.with_untracked(Option::is_none) {
-                asked.again();
+            let waits = source.last.try_get_value().is_none_or(|(_, waits)| waits);
+            if !waits && source.live.held.with_untracked(Option::is_none) {
+                source.ask();
             }
         });
-        asked
+        source
     }
 
-    /// Asks at once, paused or not: something was changed. What was asked before is not believed any more.
-    pub fn again(self) {
+    /// What was asked before is not believed any more.
+    fn ask(self) {
         let number = self.last.try_update_value(|last| {
             *last = (last.0.wrapping_add(1), true);
             last.0
         });
-        let (Some(number), Some(path)) = (number, self.path.try_get_value()) else { return };
+        let Some(number) = number else { return };
         spawn_local(async move {
-            let answer = http::ask("GET", &path, None).await;
+            let answer = http::ask("GET", self.path, None).await;
             // In a page that is gone, nobody asks any more.
             if self.last.try_get_value().is_none_or(|last| last.0 != number) {
                 return;
             }
             self.last.set_value((number, false));
             // The banner tells of a server that does not answer.
-            if let Ok(answer) = answer
-                && self.text.with_untracked(|text| text.as_ref() != Some(&answer))
-            {
-                self.text.set(Some(answer));
+            if let Ok(answer) = answer {
+                self.take(answer);
             }
         });
     }
 
-    /// What was told; none before the first answer.
-    #[must_use]
-    pub fn read<T: DeserializeOwned + PartialEq + Send + Sync + 'static>(self) -> Memo<Option<T>> {
-        Memo::new(move |_| self.text.with(|text| http::understood(text.as_deref()?).ok()))
+    fn take(self, answer: String) {
+        if self.text.with_value(|text| *text == answer) {
+            return;
+        }
+        if let Some(value) = (self.understand)(&answer) {
+            self.text.set_value(answer);
+            self.value.set_value(Some(value));
+            self.told.notify();
+        }
     }
 }

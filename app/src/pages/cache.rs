@@ -9,67 +9,55 @@ use rad_model::metrics::{CacheMetrics, CachedRoute};
 
 use crate::chart::Chart;
 use crate::chart::cache::CACHE;
-use crate::components::{Card, Meter, Rows, numbered};
+use crate::components::{Card, Meter, Table, cell, holding, numbered, row};
 use crate::format;
 use crate::live::Asked;
 use crate::settled::{Settled, settle};
 use crate::signals::{flag, text};
 use invalidate::Invalidate;
 
-type Known = Memo<Option<CacheMetrics>>;
+type Known = Asked<CacheMetrics>;
 
 /// The cache's page.
 pub fn page() -> Settled {
-    let asked = Asked::new("/api/cache".to_owned());
-    let cache: Known = asked.read();
-    let count = move || cache.with(|cache| cache.as_ref().map_or(0, |cache| cache.routes.len()));
-    let none = flag(move || cache.with(|cache| cache.as_ref().is_some_and(|cache| cache.routes.is_empty())));
+    let cache: Known = Asked::new("/api/cache");
+    let count = move || cache.read(|cache| cache.routes.len());
+    let none = flag(move || cache.read(|cache| cache.routes.is_empty()));
     settle(view! {
         <Chart spec=&CACHE/>
         <div class="pair">
             <Saved cache/>
-            <Invalidate asked cache/>
+            <Invalidate cache/>
         </div>
         <Card id="cached" title="Routes that are cached">{settle(view! {
             <p class="muted" hidden=flag(move || !none.get())>
                 "No route is cached: cache = { ttl = \"30s\" } in a [[routes]] section keeps its answers for half a minute."
             </p>
-            <table class="rows" hidden=flag(move || count() == 0)>
-                <thead>
-                    <tr>
-                        <th>"Route"</th>
-                        <th class="third">"From the cache"</th>
-                        <th class="num">"Of"</th>
-                        <th>"Kept for"</th>
-                        <th class="wide">"Tags"</th>
-                    </tr>
-                </thead>
-                <tbody>
-                    <Rows each=Arc::new(move || numbered(0..count())) row=Arc::new(move |at| settle(view! { <Row cache at/> }))/>
-                </tbody>
-            </table>
+            <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(move || numbered(0..count())) row=Arc::new(move |at| route(cache, at))/>
         })}</Card>
     })
 }
 
-#[component]
-fn Row(cache: Known, at: usize) -> impl IntoView {
+const HEAD: [(&str, &str); 5] =
+    [("", "Route"), ("third", "From the cache"), ("num", "Of"), ("", "Kept for"), ("wide", "Tags")];
+
+fn route(cache: Known, at: usize) -> Settled {
     let of = move |read: fn(&CachedRoute) -> String| {
-        text(move || cache.with(|cache| cache.as_ref()?.routes.get(at).map(read)).unwrap_or_default())
+        text(move || cache.read(|cache| cache.routes.get(at).map(read)).unwrap_or_default())
     };
     let path = of(|route| format!("{} {}", route.methods.join(", "), route.path));
-    let share = Signal::derive(move || {
-        cache.with(|cache| cache.as_ref()?.routes.get(at).map(share)).unwrap_or_default()
-    });
-    view! {
-        <tr data-testid=of(|route| format!("cached-{}", route.path))>
-            <td class="mono">{path}</td>
-            <td class="whole"><Meter share label=path calm=true/></td>
-            <td class="num">{of(lookups)}</td>
-            <td class="whole">{of(kept)}</td>
-            <td class="muted wide">{of(|route| route.tags.join(", "))}</td>
-        </tr>
-    }
+    let share =
+        Signal::derive(move || cache.read(|cache| cache.routes.get(at).map(share)).unwrap_or_default());
+    row(
+        of(|route| format!("cached-{}", route.path)),
+        vec![
+            cell("mono", path),
+            holding("whole", settle(view! { <Meter share label=path calm=true/> })),
+            cell("num", of(lookups)),
+            cell("whole", of(kept)),
+            cell("muted wide", of(|route| route.tags.join(", "))),
+        ],
+    )
 }
 
 fn lookups(route: &CachedRoute) -> String {
@@ -98,15 +86,11 @@ fn kept(route: &CachedRoute) -> String {
 /// What it did since the start.
 #[component]
 fn Saved(cache: Known) -> impl IntoView {
-    let of = move |read: fn(&CacheMetrics) -> String| {
-        text(move || cache.with(|cache| cache.as_ref().map(read)).unwrap_or_default())
-    };
-    let share = move |read: fn(&CacheMetrics) -> f64| {
-        Signal::derive(move || cache.with(|cache| cache.as_ref().map(read)).unwrap_or_default())
-    };
-    let row = move |name: &'static str,
-                    value: fn(&CacheMetrics) -> f64,
-                    says: fn(&CacheMetrics) -> String| {
+    let of = move |read: fn(&CacheMetrics) -> String| text(move || cache.read(read));
+    let share = move |read: fn(&CacheMetrics) -> f64| Signal::derive(move || cache.read(read));
+    let figure = move |name: &'static str,
+                       value: fn(&CacheMetrics) -> f64,
+                       says: fn(&CacheMetrics) -> String| {
         let calm = name != "Memory";
         settle(view! {
             <tr>
@@ -119,9 +103,9 @@ fn Saved(cache: Known) -> impl IntoView {
     settle(view! {
         <Card id="saved" title="Since the start">{settle(view! {
             <table class="rows figures" data-testid="cache-figures"><tbody>
-                {row("Hit rate", |cache| cache.hit_rate, hits)}
-                {row("Calls saved", |cache| cache.saved, saved)}
-                {row("Memory", |cache| format::approximate(cache.bytes) / format::approximate(cache.max_bytes.max(1)), memory)}
+                {figure("Hit rate", |cache| cache.hit_rate, hits)}
+                {figure("Calls saved", |cache| cache.saved, saved)}
+                {figure("Memory", |cache| format::approximate(cache.bytes) / format::approximate(cache.max_bytes.max(1)), memory)}
             </tbody></table>
             <p class="muted" data-testid="cache-counts">{of(counts)}</p>
         })}</Card>

@@ -17,16 +17,16 @@ use users::Users;
 
 /// The limits' page.
 pub fn page() -> Settled {
-    let limits = Asked::new("/api/limits".to_owned()).read::<Vec<RouteLimits>>();
+    let limits = Asked::<Vec<RouteLimits>>::new("/api/limits");
     let wanted = use_look().route;
     // The client that somebody is about to block.
     let candidate = RwSignal::new(String::new());
-    let is_known = flag(move || limits.with(Option::is_some));
+    let is_known = flag(move || limits.with(|limits| limits.is_some()));
     // The one that is named, or else the first; empty if there is none.
     let chosen = Memo::new(move |_| {
         let wanted = wanted.get();
         limits.with(|limits| {
-            let mut all = limits.iter().flatten();
+            let mut all = limits.into_iter().flatten();
             let found = all.find(|limit| wanted.is_empty() || limit.path == wanted);
             found.map(|limit| limit.path.clone()).unwrap_or_default()
         })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
-use crate::components::{Card, Pill, Rows, numbered};
+use crate::components::{Card, Pill, Table, cell, holding, numbered, row};
 use crate::format;
 use crate::live::http::{self, Answer};
 use crate::live::use_live;
@@ -87,14 +87,7 @@ pub fn page() -> Settled {
             })}</Card>
             <Card id="runs" title="Latest searches">{settle(view! {
                 <p class="muted" hidden=flag(move || count() > 0)>"None yet on this page."</p>
-                <table class="rows" hidden=flag(move || count() == 0)>
-                    <thead>
-                        <tr><th>"At"</th><th>"Answer"</th><th>"Cache"</th><th class="num">"Took"</th><th class="num wide">"Limit left"</th></tr>
-                    </thead>
-                    <tbody>
-                        <Rows each=Arc::new(move || numbered(0..count())) row=Arc::new(move |at| settle(view! { <Row runs at/> }))/>
-                    </tbody>
-                </table>
+                <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(move || numbered(0..count())) row=Arc::new(move |at| listed(runs, at))/>
             })}</Card>
         </div>
         <Card id="answer" title="Answer" aside=pill note=latest(note)>{settle(view! {
@@ -104,8 +97,10 @@ pub fn page() -> Settled {
     })
 }
 
-#[component]
-fn Row(runs: RwSignal<Vec<Run>>, at: usize) -> impl IntoView {
+const HEAD: [(&str, &str); 5] =
+    [("", "At"), ("", "Answer"), ("", "Cache"), ("num", "Took"), ("num wide", "Limit left")];
+
+fn listed(runs: RwSignal<Vec<Run>>, at: usize) -> Settled {
     let live = use_live();
     let of = move |read: fn(&Run) -> String| {
         text(move || runs.with(|runs| runs.get(at).map(read)).unwrap_or_default())
@@ -114,15 +109,18 @@ fn Row(runs: RwSignal<Vec<Run>>, at: usize) -> impl IntoView {
         let at_ms = runs.with(|runs| runs.get(at).map(|run| run.at_ms)).unwrap_or_default();
         format::clock(at_ms, live.zone())
     });
-    view! {
-        <tr data-testid="run">
-            <td>{when}</td>
-            <td><Pill tone=of(|run| standing(run).0.to_owned()) word=of(|run| standing(run).1)/></td>
-            <td>{of(cache)}</td>
-            <td class="num">{of(|run| took(run.took_ms))}</td>
-            <td class="num wide muted">{of(left)}</td>
-        </tr>
-    }
+    let pill =
+        settle(view! { <Pill tone=of(|run| standing(run).0.to_owned()) word=of(|run| standing(run).1)/> });
+    row(
+        text(|| "run".to_owned()),
+        vec![
+            cell("", when),
+            holding("", pill),
+            cell("", of(cache)),
+            cell("num", of(|run| took(run.took_ms))),
+            cell("num wide muted", of(left)),
+        ],
+    )
 }
 
 /// How it ended: tone and words.

@@ -7,69 +7,68 @@ use rad_model::metrics::QueueMetrics;
 
 use crate::chart::Chart;
 use crate::chart::queue::QUEUE;
-use crate::components::{Card, Meter, Pill, Rows, numbered};
+use crate::components::{Card, Meter, Pill, Table, cell, holding, numbered, row};
 use crate::format;
 use crate::live::Asked;
 use crate::settled::{Settled, settle};
 use crate::signals::{flag, text};
 
-type Known = Memo<Option<Vec<QueueMetrics>>>;
+type Known = Asked<Vec<QueueMetrics>>;
 
 /// The queues' page.
 pub fn page() -> Settled {
-    let queues: Known = Asked::new("/api/queues".to_owned()).read();
-    let count = move || queues.with(|queues| queues.as_ref().map_or(0, Vec::len));
-    let none = flag(move || queues.with(|queues| queues.as_ref().is_some_and(Vec::is_empty)));
+    let queues: Known = Asked::new("/api/queues");
+    let count = move || queues.read(Vec::len);
+    let none = flag(move || queues.read(Vec::is_empty));
     settle(view! {
         <Chart spec=&QUEUE/>
         <Card id="queues" title="Queues">{settle(view! {
             <p class="muted" hidden=flag(move || !none.get())>
                 "No route has a queue: queue = { limit = 64 } in a [[routes]] section bounds what is in flight at once, and lets 100 more wait."
             </p>
-            <table class="rows" hidden=flag(move || count() == 0)>
-                <thead>
-                    <tr>
-                        <th>"Route"</th>
-                        <th>"State"</th>
-                        <th class="fifth">"In flight"</th>
-                        <th class="fifth">"Waiting"</th>
-                        <th>"Turned away"</th>
-                        <th class="wide">"Waited"</th>
-                    </tr>
-                </thead>
-                <tbody>
-                    <Rows each=Arc::new(move || numbered(0..count())) row=Arc::new(move |at| settle(view! { <Row queues at/> }))/>
-                </tbody>
-            </table>
+            <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(move || numbered(0..count())) row=Arc::new(move |at| queue(queues, at))/>
         })}</Card>
     })
 }
 
-#[component]
-fn Row(queues: Known, at: usize) -> impl IntoView {
+const HEAD: [(&str, &str); 6] = [
+    ("", "Route"),
+    ("", "State"),
+    ("fifth", "In flight"),
+    ("fifth", "Waiting"),
+    ("", "Turned away"),
+    ("wide", "Waited"),
+];
+
+fn queue(queues: Known, at: usize) -> Settled {
     let of = move |read: fn(&QueueMetrics) -> String| {
-        text(move || queues.with(|queues| queues.as_ref()?.get(at).map(read)).unwrap_or_default())
+        text(move || queues.read(|queues| queues.get(at).map(read)).unwrap_or_default())
     };
     let share = move |read: fn(&QueueMetrics) -> f64| {
-        Signal::derive(move || queues.with(|queues| queues.as_ref()?.get(at).map(read)).unwrap_or_default())
+        Signal::derive(move || queues.read(|queues| queues.get(at).map(read)).unwrap_or_default())
     };
     let path = of(|queue| queue.path.clone());
-    view! {
-        <tr data-testid=text(move || format!("queue-{}", path.get()))>
-            <td class="mono">{path}</td>
-            <td><Pill tone=of(|queue| standing(queue).0.to_owned()) word=of(|queue| standing(queue).1.to_owned())/></td>
-            <td class="whole">
-                <Meter share=share(|queue| part(queue.in_flight, queue.limit)) label=text(move || format!("{} in flight", path.get())) calm=true/>
-                <small>{of(in_flight)}</small>
-            </td>
-            <td class="whole">
-                <Meter share=share(|queue| part(queue.waiting.sum(), queue.capacity)) label=text(move || format!("{} waiting", path.get()))/>
-                <small>{of(waiting)}</small>
-            </td>
-            <td class="whole">{of(rejected)}</td>
-            <td class="muted wide">{of(waited)}</td>
-        </tr>
-    }
+    let pill = settle(view! {
+        <Pill tone=of(|queue| standing(queue).0.to_owned()) word=of(|queue| standing(queue).1.to_owned())/>
+    });
+    let metered = move |what: &'static str, calm: bool, share, says| {
+        let label = text(move || format!("{} {what}", path.get()));
+        holding("whole", settle(view! { <Meter share label calm/><small>{says}</small> }))
+    };
+    let holds = metered("in flight", true, share(|queue| part(queue.in_flight, queue.limit)), of(in_flight));
+    let waits =
+        metered("waiting", false, share(|queue| part(queue.waiting.sum(), queue.capacity)), of(waiting));
+    row(
+        text(move || format!("queue-{}", path.get())),
+        vec![
+            cell("mono", path),
+            holding("", pill),
+            holds,
+            waits,
+            cell("whole", of(rejected)),
+            cell("muted wide", of(waited)),
+        ],
+    )
 }
 
 fn part(of: u32, all: u32) -> f64 {

@@ -9,13 +9,13 @@ use rad_model::metrics::Invalidated;
 use super::Known;
 use crate::components::{Card, Outcome, OutcomeLine, Rows, act};
 use crate::format;
-use crate::live::{Asked, http};
+use crate::live::http;
 use crate::settled::settle;
 use crate::signals::{aria, flag, text};
 
 /// The card that invalidates.
 #[component]
-pub fn Invalidate(asked: Asked, cache: Known) -> impl IntoView {
+pub fn Invalidate(cache: Known) -> impl IntoView {
     let outcome = RwSignal::new(Outcome::default());
     let organisation = RwSignal::new(String::new());
     let sure = RwSignal::new(false);
@@ -26,7 +26,7 @@ pub fn Invalidate(asked: Asked, cache: Known) -> impl IntoView {
             Ok(Invalidated { removed }) => {
                 sure.set(false);
                 organisation.set(String::new());
-                asked.again();
+                cache.again();
                 Outcome::Done { said: told(removed), undo: String::new() }
             }
             Err(why) => Outcome::Failed(why),
@@ -34,28 +34,26 @@ pub fn Invalidate(asked: Asked, cache: Known) -> impl IntoView {
         let body = format!("{{\"{kind}\":{what}}}");
         act(outcome, "POST", "/api/cache/invalidate".to_owned(), body, Box::new(done));
     };
-    let tags = Memo::new(move |_| {
-        let mut tags: Vec<String> = cache.with(|cache| {
-            let routes = cache.iter().flat_map(|cache| &cache.routes);
-            routes.flat_map(|route| route.tags.clone()).collect()
-        });
+    let tags = move || {
+        let mut tags: Vec<String> =
+            cache.read(|cache| cache.routes.iter().flat_map(|route| route.tags.clone()).collect());
         tags.sort_unstable();
         tags.dedup();
         tags
-    });
+    };
     let each = move || {
-        let named = tags.get().into_iter().enumerate();
+        let named = tags().into_iter().enumerate();
         named.map(|(at, tag)| (tag, at)).collect()
     };
     let tag = move |at: usize| {
         // A row lives for as long as its name is in the list, at whatever place.
-        let tag = tags.with_untracked(|tags| tags.get(at).cloned()).unwrap_or_default();
+        let tag = untrack(tags).get(at).cloned().unwrap_or_default();
         let (shown, test) = (tag.clone(), format!("invalidate-tag-{tag}"));
         settle(view! {
             <button data-testid=test aria-disabled=aria(move || busy.get()) on:click=move |_| invalidate("tag", &tag)>{shown}</button>
         })
     };
-    let none = flag(move || tags.with(|tags| !tags.is_empty()));
+    let none = flag(move || !tags().is_empty());
     let by_organisation = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         match organisation.get_untracked().trim() {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use rad_model::metrics::BlockedAddress;
 
-use crate::components::{Card, Choices, Outcome, OutcomeLine, Rows, act, numbered};
+use crate::components::{Card, Choices, Outcome, OutcomeLine, Table, act, cell, holding, numbered, row};
 use crate::format;
 use crate::live::{Asked, use_live};
-use crate::settled::settle;
+use crate::settled::{Settled, settle};
 use crate::signals::{aria, flag, text};
 
 /// What the API takes, and what the button says.
@@ -17,21 +17,20 @@ const TIMES: [(&str, &str); 4] = [("10m", "10 min"), ("1h", "1 h"), ("1day", "1 
 /// The list, and what became of the last press.
 #[derive(Clone, Copy, Debug)]
 struct List {
-    asked: Asked,
-    all: Memo<Option<Vec<BlockedAddress>>>,
+    all: Asked<Vec<BlockedAddress>>,
     outcome: RwSignal<Outcome>,
 }
 
 impl List {
     fn entry(self, at: usize) -> Option<BlockedAddress> {
-        self.all.with(|all| all.as_ref()?.get(at).cloned())
+        self.all.with(|all| all?.get(at).cloned())
     }
 
     /// Blocks, with a body as the API takes it; `said` is told once it is done.
     fn block(self, body: String, address: String, done: impl FnOnce() + 'static) {
         let done = move |_: &str| {
             done();
-            self.asked.again();
+            self.all.again();
             Outcome::Done { said: format!("Blocked {address}."), undo: address }
         };
         act(self.outcome, "POST", "/api/blocked".to_owned(), body, Box::new(done));
@@ -41,7 +40,7 @@ impl List {
     fn unblock(self, address: String, undo: String) {
         let url = format!("/api/blocked/{address}");
         let done = move |_: &str| {
-            self.asked.again();
+            self.all.again();
             Outcome::Done { said: format!("Unblocked {address}."), undo }
         };
         act(self.outcome, "DELETE", url, String::new(), Box::new(done));
@@ -51,11 +50,10 @@ impl List {
 /// The card of the blocked clients.
 #[component]
 pub fn Blocked(candidate: RwSignal<String>) -> impl IntoView {
-    let asked = Asked::new("/api/blocked".to_owned());
-    let list = List { asked, all: asked.read(), outcome: RwSignal::new(Outcome::default()) };
+    let list = List { all: Asked::new("/api/blocked"), outcome: RwSignal::new(Outcome::default()) };
     let why = RwSignal::new(String::new());
     let time = RwSignal::new(0);
-    let count = move || list.all.with(|all| all.as_ref().map_or(0, Vec::len));
+    let count = move || list.all.read(Vec::len);
     let busy = flag(move || list.outcome.with(|outcome| *outcome == Outcome::Under));
     let block = move || {
         let address = candidate.get_untracked().trim().to_owned();
@@ -88,20 +86,7 @@ pub fn Blocked(candidate: RwSignal<String>) -> impl IntoView {
     settle(view! {
         <Card id="block" title="Blocked clients" class="acts" hint="Their requests are answered with 429, on every route, until the time is over.">{settle(view! {
             <p class="muted" hidden=flag(move || count() > 0)>"Nobody is blocked."</p>
-            <table class="rows" hidden=flag(move || count() == 0)>
-                <thead>
-                    <tr>
-                        <th>"Client"</th>
-                        <th>"Lasts"</th>
-                        <th class="third">"Why"</th>
-                        <th class="wide">"By"</th>
-                        <th></th>
-                    </tr>
-                </thead>
-                <tbody>
-                    <Rows each=Arc::new(move || numbered(0..count())) row=Arc::new(move |at| settle(view! { <Row list at/> }))/>
-                </tbody>
-            </table>
+            <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(move || numbered(0..count())) row=Arc::new(move |at| blocked(list, at))/>
             <form class="acting" on:submit=entered>
                 <Choices label="For how long" each=times in_force busy press=Callback::new(move |at| time.set(at))/>
                 <div class="actions">
@@ -117,8 +102,9 @@ pub fn Blocked(candidate: RwSignal<String>) -> impl IntoView {
     })
 }
 
-#[component]
-fn Row(list: List, at: usize) -> impl IntoView {
+const HEAD: [(&str, &str); 5] = [("", "Client"), ("", "Lasts"), ("half", "Why"), ("wide", "By"), ("", "")];
+
+fn blocked(list: List, at: usize) -> Settled {
     let live = use_live();
     let of = move |read: fn(&BlockedAddress) -> String| {
         text(move || list.entry(at).as_ref().map(read).unwrap_or_default())
@@ -136,17 +122,19 @@ fn Row(list: List, at: usize) -> impl IntoView {
         let undo = body(&blocked.address, &lasts, &blocked.reason);
         list.unblock(blocked.address, undo);
     };
-    view! {
-        <tr data-testid=text(move || format!("blocked-{}", address.get()))>
-            <td class="mono one">{address}</td>
-            <td class="next">{lasts}</td>
-            <td class="whole">{of(|blocked| blocked.reason.clone())}</td>
-            <td class="muted wide">{of(by)}</td>
-            <td class="num acting">
-                <button aria-label=text(move || format!("Unblock {}", address.get())) on:click=unblock>"Unblock"</button>
-            </td>
-        </tr>
-    }
+    let button = settle(view! {
+        <button aria-label=text(move || format!("Unblock {}", address.get())) on:click=unblock>"Unblock"</button>
+    });
+    row(
+        text(move || format!("blocked-{}", address.get())),
+        vec![
+            cell("mono one", address),
+            cell("next", lasts),
+            cell("whole", of(|blocked| blocked.reason.clone())),
+            cell("muted wide", of(by)),
+            holding("num acting", button),
+        ],
+    )
 }
 
 fn by(blocked: &BlockedAddress) -> String {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use rad_model::metrics::{KeyUse, RouteLimits};
 
-use crate::components::{Card, Meter, Pill, Rows, numbered};
+use crate::components::{Card, Meter, Pill, Table, cell, holding, numbered, row};
 use crate::format;
-use crate::settled::settle;
+use crate::live::Asked;
+use crate::settled::{Settled, settle};
 use crate::signals::{flag, text};
 
-type Known = Memo<Option<Vec<RouteLimits>>>;
+type Known = Asked<Vec<RouteLimits>>;
 
 /// One of them, by its route.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +23,7 @@ struct Limit {
 impl Limit {
     fn read<T>(self, read: impl FnOnce(&RouteLimits) -> T) -> Option<T> {
         self.limits.with(|limits| {
-            let found =
-                self.path.with_value(|path| limits.as_ref()?.iter().find(|limit| limit.path == *path));
+            let found = self.path.with_value(|path| limits?.iter().find(|limit| limit.path == *path));
             found.map(read)
         })
     }
@@ -43,27 +43,21 @@ pub fn Users(limits: Known, path: String, candidate: RwSignal<String>) -> impl I
         <Card id="limit" title=path class="acts" aside=pill>{settle(view! {
             <p class="says" data-testid="limit-says">{of(says)}</p>
             <p class="muted" hidden=flag(move || count() > 0)>"Nobody has used it lately."</p>
-            <table class="rows" hidden=flag(move || count() == 0)>
-                <thead>
-                    <tr>
-                        <th>{of(|limit| format!("Who ({}), fullest first", limit.key))}</th>
-                        <th class="third">"Used"</th>
-                        <th class="num">"Requests"</th>
-                        <th class="num wide">"Whole again in"</th>
-                        <th></th>
-                    </tr>
-                </thead>
-                <tbody>
-                    <Rows each=Arc::new(move || numbered(0..count())) row=Arc::new(move |at| settle(view! { <Row limit at candidate/> }))/>
-                </tbody>
-            </table>
+            <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(move || numbered(0..count())) row=Arc::new(move |at| user(limit, at, candidate))/>
             <p class="muted" data-testid="limit-counts">{of(counts)}</p>
         })}</Card>
     })
 }
 
-#[component]
-fn Row(limit: Limit, at: usize, candidate: RwSignal<String>) -> impl IntoView {
+const HEAD: [(&str, &str); 5] = [
+    ("", "Who, fullest first"),
+    ("third", "Used"),
+    ("num", "Requests"),
+    ("num wide", "Whole again in"),
+    ("", ""),
+];
+
+fn user(limit: Limit, at: usize, candidate: RwSignal<String>) -> Settled {
     let read = move |read: fn(&KeyUse) -> String| {
         text(move || limit.read(|limit| limit.top.get(at).map(read)).flatten().unwrap_or_default())
     };
@@ -74,19 +68,21 @@ fn Row(limit: Limit, at: usize, candidate: RwSignal<String>) -> impl IntoView {
     // Only clients can be blocked.
     let is_client = flag(move || limit.read(|limit| limit.key == "client").unwrap_or_default());
     let name = text(move || format!("Block {}", key.get()));
-    view! {
-        <tr data-testid=text(move || format!("user-{}", key.get()))>
-            <td class="mono one">{key}</td>
-            <td class="whole"><Meter share label=key/></td>
-            <td class="num one">{read(used)}</td>
-            <td class="num wide muted">{read(|user| format::seconds(user.reset_ms))}</td>
-            <td class="num acting">
-                <a href="#block" class="button" aria-label=name hidden=flag(move || !is_client.get()) on:click=move |_| candidate.set(key.get_untracked())>
-                    "Block…"
-                </a>
-            </td>
-        </tr>
-    }
+    let block = settle(view! {
+        <a href="#block" class="button" aria-label=name hidden=flag(move || !is_client.get()) on:click=move |_| candidate.set(key.get_untracked())>
+            "Block…"
+        </a>
+    });
+    row(
+        text(move || format!("user-{}", key.get())),
+        vec![
+            cell("mono one", key),
+            holding("whole", settle(view! { <Meter share label=key/> })),
+            cell("num one", read(used)),
+            cell("num wide muted", read(|user| format::seconds(user.reset_ms))),
+            holding("num acting", block),
+        ],
+    )
 }
 
 fn share(user: &KeyUse) -> f64 {

@@ -1,0 +1,46 @@
+//! Tables of rows that change. Of few types, whatever stands in them: each type of a view is code of its own.
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+
+use super::Rows;
+use crate::settled::{Settled, settle};
+
+/// A table; not there while there is nothing in it.
+#[component]
+pub fn Table(
+    /// The headings: class and text of each.
+    head: &'static [(&'static str, &'static str)],
+    hidden: Signal<bool>,
+    /// Names and numbers of the rows.
+    each: Arc<dyn Fn() -> Vec<(String, usize)> + Send + Sync>,
+    row: Arc<dyn Fn(usize) -> Settled + Send + Sync>,
+) -> impl IntoView {
+    let heading = |(class, text): &(&str, &str)| format!("<th class=\"{class}\">{text}</th>");
+    // As HTML: it never changes.
+    let head = format!("<tr>{}</tr>", head.iter().map(heading).collect::<String>());
+    settle(view! {
+        <table class="rows" hidden=hidden>
+            <thead inner_html=head></thead>
+            <tbody>
+                <Rows each row/>
+            </tbody>
+        </table>
+    })
+}
+
+/// A row, named for tests.
+pub fn row(name: Signal<String>, cells: Vec<Settled>) -> Settled {
+    settle(view! { <tr data-testid=name>{cells}</tr> })
+}
+
+/// A cell that holds a text.
+pub fn cell(class: &'static str, text: Signal<String>) -> Settled {
+    settle(view! { <td class=class>{text}</td> })
+}
+
+/// A cell that holds something else.
+pub fn holding(class: &'static str, content: Settled) -> Settled {
+    settle(view! { <td class=class>{content}</td> })
+}
