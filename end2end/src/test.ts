@@ -62,8 +62,10 @@ export const test = base.extend<Rooms>({
     for (const wire of wires) await wire.stop();
   },
 
-  // All pages of the test's browser, so that a second one is watched too.
-  context: async ({ context, expectedNoise }, use) => {
+  // All pages of the test's browser, so that a second one is watched too. What they say is judged before the
+  // programs are taken down (that is what `launch` is for here): afterwards they rightly find nobody.
+  context: async ({ launch, context, expectedNoise }, use) => {
+    void launch;
     const noise: string[] = [];
     context.on("console", (message) => {
       if (!["error", "warning"].includes(message.type())) return;
