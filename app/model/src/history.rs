@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BreakerState, Share, Tick};
+use crate::{BreakerMode, BreakerState, Share, Tick};
 
 /// One column per series; all columns have one entry an interval, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -124,6 +124,8 @@ impl History {
         put(&mut self.running, tick.totals.running);
         put(&mut self.waiting, tick.totals.waiting);
         let cells = tick.breakers.iter().map(|breaker| match breaker.state {
+            // What people decided is what requests meet.
+            _ if breaker.mode == BreakerMode::ForcedOpen => BreakerCell::Open,
             BreakerState::Closed if breaker.failed > 0 => BreakerCell::Failing,
             BreakerState::Closed => BreakerCell::Closed,
             BreakerState::Open => BreakerCell::Open,

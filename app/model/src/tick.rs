@@ -98,15 +98,17 @@ pub struct LimitUse {
     pub key: String,
     /// Which of the route's limits.
     pub limit: Quota,
-    /// Requests that the limit counts at the moment, up to the quota.
+    /// Requests that the limit counts at the moment, up to the capacity.
     pub used: u32,
+    /// What the limit allows at once.
+    pub capacity: u32,
 }
 
 impl LimitUse {
     /// Share of the limit in use, 0 to 1.
     #[must_use]
     pub fn share(&self) -> f64 {
-        f64::from(self.used) / f64::from(self.limit.requests())
+        f64::from(self.used) / f64::from(self.capacity.max(1))
     }
 }
 
@@ -192,6 +194,18 @@ pub struct BreakerTick {
     pub failed: u32,
     /// Requests rejected in this interval because it was open.
     pub rejected: u32,
+}
+
+impl BreakerTick {
+    /// Whether it rejects requests, all or those that are no probes.
+    #[must_use]
+    pub fn rejects(&self) -> bool {
+        match self.mode {
+            BreakerMode::Automatic => self.state != BreakerState::Closed,
+            BreakerMode::ForcedOpen => true,
+            BreakerMode::Disabled | BreakerMode::MetricsOnly => false,
+        }
+    }
 }
 
 /// One rollout at the end of an interval.

@@ -10,7 +10,7 @@ use super::{Card, Pill, Strip, Table, cell, holding, numbered};
 use crate::board::Board;
 use crate::format;
 use crate::live::use_live;
-use crate::look::use_look;
+use crate::look::{query, use_look};
 use crate::settled::{Settled, settle};
 use crate::signals::{aria, flag, text};
 
@@ -40,7 +40,7 @@ const HEAD: [(&str, &str); 5] = [
 ];
 
 fn breaker(at: usize) -> Settled {
-    let live = use_live();
+    let (live, look) = (use_live(), use_look());
     // Only what the row shows: counts that change each second must not redraw it.
     let tick = Memo::new(move |_| {
         let of = |board: &Board| board.snapshot.now.as_ref()?.breakers.get(at).cloned();
@@ -58,10 +58,10 @@ fn breaker(at: usize) -> Settled {
     let failures = text(move || tick.with(|tick| failures(tick, limits().0)));
     let next = text(move || tick.with(|tick| next(tick, limits().1)));
     let name = text(move || of_info(|info| info.name.clone()));
-    let href = text(move || address(&name.get()));
+    let href = text(move || format!("{}{}", address(&name.get()), query(look.range.get(), "")));
     let path = use_location().pathname;
     let link = settle(view! {
-        <a href=href aria-current=aria(move || path.with(|path| *path == href.get()))>{name}</a>
+        <a href=href aria-current=aria(move || path.with(|path| *path == address(&name.get())))>{name}</a>
     });
     let pill = settle(view! {
         <Pill tone=text(move || tone(state()).to_owned()) word=text(move || word(state()))/>

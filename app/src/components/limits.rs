@@ -142,7 +142,7 @@ mod tests {
                 shadow: false,
             });
         }
-        let fullest = Some(LimitUse { key: "10.0.0.7".to_owned(), limit, used: 9 });
+        let fullest = Some(LimitUse { key: "10.0.0.7".to_owned(), limit, used: 9, capacity: 10 });
         let tick = RouteTick { route: 2, requests: 1, limited: 0, failed: 0, p99_us: 0, fullest };
         board.snapshot.routes.push(tick);
         let list = busiest_first(&board);

@@ -7,7 +7,7 @@ use leptos_router::hooks::{use_location, use_navigate};
 
 use super::{Dialog, theme};
 use crate::live::{retry_now, use_live};
-use crate::look::{address, use_look};
+use crate::look::{address, query, use_look};
 use crate::range::Range;
 use crate::settled::settle;
 
@@ -44,17 +44,21 @@ pub fn Shortcuts() -> impl IntoView {
     let range = move |range: Range| {
         format!("{}{}", path.get_untracked(), look.route.with_untracked(|route| address(range, route)))
     };
+    let to = move |page: &str| format!("{page}{}", query(look.range.get_untracked(), ""));
     let press = move |key: &str| {
         let went = going.get_untracked();
         going.set(key == "g");
+        if open.get_untracked() {
+            return;
+        }
         match key {
-            "o" if went => go("/", true),
-            "b" if went => go("/breakers", true),
-            "i" if went => go("/limits", true),
-            "u" if went => go("/queues", true),
-            "c" if went => go("/cache", true),
-            "s" if went => go("/query", true),
-            "l" if went => go("/lab", true),
+            "o" if went => go(&to("/"), true),
+            "b" if went => go(&to("/breakers"), true),
+            "i" if went => go(&to("/limits"), true),
+            "u" if went => go(&to("/queues"), true),
+            "c" if went => go(&to("/cache"), true),
+            "s" if went => go(&to("/query"), true),
+            "l" if went => go(&to("/lab"), true),
             "p" => live.toggle_pause(),
             "t" => theme::switch(theme),
             "1" => go(&range(Range::OneMinute), false),

@@ -17,7 +17,10 @@ pub fn Table(
     each: Arc<dyn Fn() -> Vec<(String, usize)> + Send + Sync>,
     row: Arc<dyn Fn(usize) -> Settled + Send + Sync>,
 ) -> impl IntoView {
-    let heading = |(class, text): &(&str, &str)| format!("<th class=\"{class}\">{text}</th>");
+    let heading = |(class, text): &(&str, &str)| match *text {
+        "" => "<td></td>".to_owned(),
+        text => format!("<th class=\"{class}\">{text}</th>"),
+    };
     // As HTML: it never changes.
     let head = format!("<tr>{}</tr>", head.iter().map(heading).collect::<String>());
     settle(view! {

@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 
 use super::{Live, http, poll, use_live};
 use crate::initial::Answers;
+use crate::settled::{Settled, settle};
+use crate::signals::{flag, text};
 
 type Value = Option<Box<dyn Any + Send + Sync>>;
 
@@ -44,6 +46,12 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Asked<T> {
         self.source.ask();
     }
 
+    /// What is to be said while it is not known, or not known to be so still.
+    #[must_use]
+    pub fn doubt(self) -> Settled {
+        self.source.line()
+    }
+
     /// What was told; none before the first answer.
     pub fn with<R>(self, read: impl FnOnce(Option<&T>) -> R) -> R {
         self.source.told.track();
@@ -65,6 +73,8 @@ struct Source {
     text: StoredValue<String>,
     value: StoredValue<Value>,
     told: RwSignal<()>,
+    /// Why the last question was not answered; empty if it was.
+    wrong: RwSignal<String>,
     /// The number of the last question, and whether it waits for its answer.
     last: StoredValue<(u32, bool)>,
 }
@@ -79,11 +89,13 @@ impl Source {
             value: StoredValue::new(understand(&text)),
             text: StoredValue::new(text),
             told: RwSignal::new(()),
+            wrong: RwSignal::new(String::new()),
             last: StoredValue::new((0, false)),
         };
         poll(move || {
             let waits = source.last.try_get_value().is_none_or(|(_, waits)| waits);
-            if !waits && source.live.held.with_untracked(Option::is_none) {
+            let is_new = source.value.with_value(Option::is_none);
+            if !waits && (is_new || source.live.held.with_untracked(Option::is_none)) {
                 source.ask();
             }
         });
@@ -104,14 +116,38 @@ impl Source {
                 return;
             }
             self.last.set_value((number, false));
-            // The banner tells of a server that does not answer.
-            if let Ok(answer) = answer {
-                self.take(answer);
+            match answer {
+                Ok(answer) => self.take(answer),
+                Err(why) => self.doubt(why),
             }
         });
     }
 
+    fn line(self) -> Settled {
+        let says = move || {
+            self.told.track();
+            let wrong = self.wrong.get();
+            match (wrong.is_empty(), self.value.with_value(Option::is_some)) {
+                (true, true) => String::new(),
+                (true, false) => "Asking the server…".to_owned(),
+                (false, true) => format!("These figures are old. {wrong}"),
+                (false, false) => format!("Not known. {wrong}"),
+            }
+        };
+        let says = text(says);
+        settle(
+            view! { <p class="muted" role="status" hidden=flag(move || says.with(String::is_empty))>{says}</p> },
+        )
+    }
+
+    fn doubt(self, why: String) {
+        if self.wrong.with_untracked(|wrong| *wrong != why) {
+            self.wrong.set(why);
+        }
+    }
+
     fn take(self, answer: String) {
+        self.doubt(String::new());
         if self.text.with_value(|text| *text == answer) {
             return;
         }

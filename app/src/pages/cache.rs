@@ -25,6 +25,7 @@ pub fn page() -> Settled {
     let none = flag(move || cache.read(|cache| cache.routes.is_empty()));
     settle(view! {
         <Chart spec=&CACHE/>
+        {cache.doubt()}
         <div class="pair">
             <Saved cache/>
             <Invalidate cache/>
@@ -39,7 +40,7 @@ pub fn page() -> Settled {
 }
 
 const HEAD: [(&str, &str); 5] =
-    [("", "Route"), ("third", "From the cache"), ("num", "Of"), ("", "Kept for"), ("wide", "Tags")];
+    [("", "Route"), ("third", "Calls saved"), ("num", "Of"), ("", "Kept for"), ("wide", "Tags")];
 
 fn route(cache: Known, at: usize) -> Settled {
     let of = move |read: fn(&CachedRoute) -> String| {
@@ -102,7 +103,7 @@ fn Saved(cache: Known) -> impl IntoView {
     };
     settle(view! {
         <Card id="saved" title="Since the start">{settle(view! {
-            <table class="rows figures" data-testid="cache-figures"><tbody>
+            <table class="rows figures" data-testid="cache-figures" hidden=flag(move || cache.with(|cache| cache.is_none()))><tbody>
                 {figure("Hit rate", |cache| cache.hit_rate, hits)}
                 {figure("Calls saved", |cache| cache.saved, saved)}
                 {figure("Memory", |cache| format::approximate(cache.bytes) / format::approximate(cache.max_bytes.max(1)), memory)}

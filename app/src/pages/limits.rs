@@ -32,7 +32,7 @@ pub fn page() -> Settled {
         })
     });
     let absent = text(move || match wanted.get().as_str() {
-        _ if !is_known.get() => "Asking who uses the limits…".to_owned(),
+        _ if !is_known.get() => String::new(),
         "" => String::new(),
         route => format!("No route {route} is limited."),
     });
@@ -42,6 +42,7 @@ pub fn page() -> Settled {
     };
     settle(view! {
         <Limits/>
+        {limits.doubt()}
         {changing(Box::new(details))}
         <Blocked candidate/>
     })

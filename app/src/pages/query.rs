@@ -22,6 +22,8 @@ const SHOWN: usize = 100_000;
 /// A search that is over.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Run {
+    /// What was asked.
+    query: String,
     at_ms: u64,
     took_ms: u64,
     /// None if nobody answered.
@@ -41,12 +43,13 @@ pub fn page() -> Settled {
         under_way.set(true);
         spawn_local(async move {
             let (at_ms, from) = (now_ms(), moment_ms());
-            let answer = http::fetch("POST", "/api/fetch-kibana-data", Some(query.get_untracked())).await;
+            let asked = query.get_untracked();
+            let answer = http::fetch("POST", "/api/fetch-kibana-data", Some(asked.clone())).await;
             let took_ms = format::whole(moment_ms() - from);
             // In a page that is gone there is nothing to show it.
             let _ = under_way.try_set(false);
             let _ = runs.try_update(|runs| {
-                runs.insert(0, Run { at_ms, took_ms, answer });
+                runs.insert(0, Run { query: asked, at_ms, took_ms, answer });
                 runs.truncate(LISTED);
             });
         });
@@ -70,8 +73,8 @@ pub fn page() -> Settled {
             "It counts against your own limit."
         </p>
         <div class="pair">
-            <Card id="query" title="Search">{settle(view! {
-                <form on:submit=entered>
+            <Card id="query" title="Search" class="acts">{settle(view! {
+                <form onsubmit="return false" on:submit=entered>
                     <textarea rows="12" spellcheck="false" aria-label="Body of the search, JSON" data-testid="query-body"
                         prop:value=query on:input=move |event| query.set(event_target_value(&event))
                         on:keydown=move |event| if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) { send() }>
@@ -85,20 +88,26 @@ pub fn page() -> Settled {
                     </div>
                 </form>
             })}</Card>
-            <Card id="runs" title="Latest searches">{settle(view! {
+            <Card id="runs" title="Latest searches" class="acts">{settle(view! {
                 <p class="muted" hidden=flag(move || count() > 0)>"None yet on this page."</p>
                 <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(move || numbered(0..count())) row=Arc::new(move |at| listed(runs, at))/>
             })}</Card>
         </div>
-        <Card id="answer" title="Answer" aside=pill note=latest(note)>{settle(view! {
+        <Card id="answer" title="Answer" class="acts" aside=pill note=latest(note)>{settle(view! {
             <p class="muted" hidden=flag(move || count() > 0)>"Send the search above, and what comes back is shown here."</p>
             <pre class="answer" tabindex="0" aria-label="The answer" data-testid="query-answer" hidden=flag(move || count() == 0)>{latest(shown)}</pre>
         })}</Card>
     })
 }
 
-const HEAD: [(&str, &str); 5] =
-    [("", "At"), ("", "Answer"), ("", "Cache"), ("num", "Took"), ("num wide", "Limit left")];
+const HEAD: [(&str, &str); 6] = [
+    ("", "At"),
+    ("half", "Search"),
+    ("", "Answer"),
+    ("", "Cache"),
+    ("num", "Took"),
+    ("num wide", "Limit left"),
+];
 
 fn listed(runs: RwSignal<Vec<Run>>, at: usize) -> Settled {
     let live = use_live();
@@ -115,6 +124,7 @@ fn listed(runs: RwSignal<Vec<Run>>, at: usize) -> Settled {
         text(|| "run".to_owned()),
         vec![
             cell("", when),
+            cell("mono cut whole", of(|run| run.query.split_whitespace().collect::<Vec<_>>().join(" "))),
             holding("", pill),
             cell("", of(cache)),
             cell("num", of(|run| took(run.took_ms))),
@@ -155,8 +165,8 @@ fn took(ms: u64) -> String {
 /// `9 of 10`, or when there will be more.
 fn left(run: &Run) -> String {
     match &run.answer {
-        Some(answer) if answer.limit.is_empty() => String::new(),
         Some(answer) if answer.status == 429 => format!("more in {} s", answer.retry_after),
+        Some(answer) if answer.limit.is_empty() => String::new(),
         Some(answer) => format!("{} of {}", answer.remaining, answer.limit),
         None => String::new(),
     }
@@ -171,12 +181,15 @@ fn note(run: &Run) -> String {
 
 fn shown(run: &Run) -> String {
     let Some(answer) = &run.answer else { return http::UNANSWERED.to_owned() };
+    if answer.text.is_empty() {
+        return "(an answer without content)".to_owned();
+    }
     let mut text = pretty(&answer.text);
     if text.len() > SHOWN {
-        let size = format::bytes(format_len(&text));
         let end = (0..=SHOWN).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         text.truncate(end);
-        text.push_str(&format!("\n… {size} in all"));
+        let size = format::bytes(format_len(&answer.text));
+        text.push_str(&format!("\n… the beginning only, of {size}"));
     }
     text
 }
@@ -185,24 +198,67 @@ fn format_len(text: &str) -> u64 {
     u64::try_from(text.len()).unwrap_or(u64::MAX)
 }
 
-/// JSON with a line for each member; what is none stays as it is.
-#[cfg(feature = "hydrate")]
+/// JSON with a line for each member, letter for letter as it came: numbers of more digits than JavaScript holds
+/// stay what they are. What is no JSON stays as it is.
 fn pretty(text: &str) -> String {
-    let read = js_sys::JSON::parse(text);
-    let written = read
-        .and_then(|json| js_sys::JSON::stringify_with_replacer_and_space(&json, &JsValue::NULL, &2.into()));
-    written.ok().and_then(|text| text.as_string()).unwrap_or_else(|| text.to_owned())
+    if !text.trim_start().starts_with(['{', '[']) {
+        return text.to_owned();
+    }
+    let mut pretty = String::with_capacity(text.len() * 2);
+    let (mut depth, mut is_text, mut is_escaped) = (0_usize, false, false);
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if is_text {
+            pretty.push(letter);
+            is_text = is_escaped || letter != '"';
+            is_escaped = !is_escaped && letter == '\\';
+            continue;
+        }
+        match letter {
+            ' ' | '\n' | '\r' | '\t' => {}
+            '{' | '[' => {
+                pretty.push(letter);
+                while letters.next_if(|next| next.is_ascii_whitespace()).is_some() {}
+                match letters.next_if(|next| matches!(next, '}' | ']')) {
+                    Some(end) => pretty.push(end),
+                    None => {
+                        depth += 1;
+                        new_line(&mut pretty, depth);
+                    }
+                }
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                new_line(&mut pretty, depth);
+                pretty.push(letter);
+            }
+            ',' => {
+                pretty.push(letter);
+                new_line(&mut pretty, depth);
+            }
+            ':' => pretty.push_str(": "),
+            letter => {
+                is_text = letter == '"';
+                pretty.push(letter);
+            }
+        }
+        if pretty.len() > SHOWN + 4 {
+            break;
+        }
+    }
+    pretty
 }
 
-#[cfg(not(feature = "hydrate"))]
-fn pretty(text: &str) -> String {
-    text.to_owned()
+fn new_line(text: &mut String, depth: usize) {
+    text.push('\n');
+    // Deeper than anybody reads.
+    for _ in 0..depth.min(40) {
+        text.push_str("  ");
+    }
 }
 
 #[cfg(feature = "hydrate")]
 use crate::live::now_ms;
-#[cfg(feature = "hydrate")]
-use wasm_bindgen::JsValue;
 
 /// The server sends no searches.
 #[cfg(not(feature = "hydrate"))]
@@ -226,7 +282,7 @@ mod tests {
     use super::*;
 
     fn run(answer: Answer) -> Run {
-        Run { at_ms: 0, took_ms: 1_200, answer: Some(answer) }
+        Run { query: String::new(), at_ms: 0, took_ms: 1_200, answer: Some(answer) }
     }
 
     #[test]
@@ -252,10 +308,19 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_is_indented_and_otherwise_letter_for_letter_as_it_came() {
+        let written = r#"{"id":12345678901234567890,"x":1.0, "a":[],"b":[1,{"t":"a\"{,:}\\"}]}"#;
+        let shown = "{\n  \"id\": 12345678901234567890,\n  \"x\": 1.0,\n  \"a\": [],\n  \"b\": [\n    1,\n    {\n      \
+                     \"t\": \"a\\\"{,:}\\\\\"\n    }\n  ]\n}";
+        assert_eq!(pretty(written), shown);
+        assert_eq!(pretty("<b>no JSON: {</b>"), "<b>no JSON: {</b>");
+    }
+
+    #[test]
     fn of_a_long_answer_only_the_beginning_is_shown() {
         let long = run(Answer { text: "ä".repeat(SHOWN), ..Answer::default() });
         let text = shown(&long);
         assert!(text.len() <= SHOWN + 40);
-        assert!(text.ends_with("… 200 kB in all"));
+        assert!(text.ends_with("… the beginning only, of 200 kB"));
     }
 }

@@ -23,6 +23,7 @@ pub fn page() -> Settled {
     settle(view! {
         <Chart spec=&QUEUE/>
         <Card id="queues" title="Queues">{settle(view! {
+            {queues.doubt()}
             <p class="muted" hidden=flag(move || !none.get())>
                 "No route has a queue: queue = { limit = 64 } in a [[routes]] section bounds what is in flight at once, and lets 100 more wait."
             </p>

@@ -74,9 +74,14 @@ pub fn limited(quota: Quota) -> Response<ResponseBody> {
 }
 
 /// A client that would not stop, or that somebody has blocked.
-pub fn blocked(retry_after_s: u64) -> Response<ResponseBody> {
-    let body = br#"{"error": "Blocked after too many rejections", "detail": "Too many requests"}"#;
-    let problem = Problem::AbnormalUsage("Blocked after too many rejections");
+pub fn blocked(retry_after_s: u64, by_hand: bool) -> Response<ResponseBody> {
+    let (body, problem): (&'static [u8], _) = if by_hand {
+        (br#"{"error": "Blocked", "detail": "Too many requests"}"#, "Blocked")
+    } else {
+        let said = br#"{"error": "Blocked after too many rejections", "detail": "Too many requests"}"#;
+        (said, "Blocked after too many rejections")
+    };
+    let problem = Problem::AbnormalUsage(problem);
     later(error(429, Bytes::from_static(body), problem), retry_after_s)
 }
 

@@ -52,7 +52,8 @@ pub fn refuse(
     worker.shard.routes[route].limited.add();
     // Blocked for good, a day is as well as any time.
     let wait = blocked.retry_after(now).unwrap_or(Duration::from_hours(24));
-    Some(answer::blocked(limit::ceil_s(wait).max(1)))
+    let by_hand = matches!(blocked.reason, BlockReason::Manual(_));
+    Some(answer::blocked(limit::ceil_s(wait).max(1), by_hand))
 }
 
 /// Notes that a limit rejected a client, which may have been once too often.

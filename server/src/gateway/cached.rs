@@ -14,7 +14,7 @@ use std::time::Duration;
 use http::{HeaderMap, Response, StatusCode};
 use rad_resilience::bulkhead::BulkheadRejection;
 use rad_resilience::cache::{self, CacheKey, Followed, Follower, Leader, Lookup};
-use rad_resilience::{Cache, Timestamp};
+use rad_resilience::{Cache, Priority, Timestamp};
 
 use super::answer;
 use super::body::{RequestBody, ResponseBody};
@@ -138,6 +138,16 @@ async fn follow(
         Ok(Followed::Loaded(value)) => {
             from_cache(&asked.head.parts.headers, ticket, &value, "COALESCED", Duration::ZERO)
         }
+        // A place was refused to somebody less urgent.
+        Ok(Followed::Failed(failed))
+            if matches!(*failed, Failed::Shed(_))
+                && queue.is_some_and(|queue| {
+                    queue.priority(&asked.head.parts.headers).index() > Priority::Normal.index()
+                }) =>
+        {
+            ticket.loads();
+            direct(worker, &asked, body, ticket).await
+        }
         Ok(Followed::Failed(failed)) => {
             if let Some(instead) = instead(worker, &asked, key, &failed, body.again()).await {
                 end(ticket, instead.status());
@@ -200,6 +210,8 @@ async fn instead(
     match failed {
         // The upstream has not failed, and what stands in for it is within the same bound.
         Failed::Shed(_) => None,
+        // Nor has one that says "too many requests".
+        Failed::Answered { answer, .. } if !answer.status().is_server_error() => None,
         Failed::Answered { .. } => fall_back(worker, asked, body, None).await,
     }
 }

@@ -14,7 +14,7 @@ use super::worker::Worker;
 use super::{block, client};
 use crate::config::LimitWaitSettings;
 use crate::telemetry::log::{Level, Line, Value};
-use crate::telemetry::registry::{Counter, Key};
+use crate::telemetry::registry::{Counter, Key, LimitStanding};
 pub use fields::{LimitFields, ceil_s, tell};
 
 /// What a limit decided about a request, and what its caller is told of.
@@ -71,7 +71,8 @@ pub async fn limit(
     }
     let Limited { decision, at: now, .. } = limited;
     let counters = &worker.shard.routes[at];
-    counters.fullest.note(&key, decision.quota, decision.used());
+    let (limit, used, capacity) = (decision.quota, decision.used(), decision.capacity);
+    counters.fullest.note(&key, LimitStanding { limit, used, capacity });
     if decision.shadow_rejected {
         counters.shadow_rejected.add();
     }

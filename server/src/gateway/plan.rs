@@ -114,12 +114,26 @@ impl Queue {
     }
 }
 
+/// The headers by which clients are told apart. The organisation is a part of every key, and a request with a
+/// cookie is kept for nobody.
+fn headers(key: &KeySource) -> Vec<HeaderName> {
+    match key {
+        KeySource::Header(name) => vec![name.clone()],
+        KeySource::Composite(parts) => parts.iter().flat_map(headers).collect(),
+        KeySource::Client | KeySource::Org | KeySource::Cookie(_) | KeySource::Route | KeySource::Global => {
+            Vec::new()
+        }
+    }
+}
+
 /// Which answers of a route are kept, and for how long.
 #[derive(Debug)]
 pub struct RouteCache {
     pub policy: CachePolicy,
     pub tags: Vec<String>,
     pub methods: Vec<Method>,
+    /// Headers that tell clients of the route apart, as its limits count them: they are answered apart, too.
+    pub by: Vec<HeaderName>,
 }
 
 /// How a route tries again.
@@ -264,6 +278,7 @@ impl Plan {
                     ),
                     tags: settings.tags.clone(),
                     methods: settings.methods.clone(),
+                    by: headers(&route.key),
                 }),
                 retry: route.retry.as_ref().map(|settings| Retry {
                     policy: settings.policy,

@@ -98,6 +98,8 @@ pub struct Ticket {
     permit: Option<Permit>,
     /// When the target was chosen.
     admitted: Timestamp,
+    /// When the head of the answer came. The rest takes as long as the client takes to read it.
+    head_at: Option<Timestamp>,
     started: Timestamp,
     status: u16,
     /// Whether a failure says nothing of the target.
@@ -140,6 +142,7 @@ impl Ticket {
             target,
             permit,
             admitted,
+            head_at: None,
             started,
             status: 0,
             is_excused: false,
@@ -171,6 +174,7 @@ impl Ticket {
         self.leave_target(outcome, now);
         (self.target, self.permit) = (other.target.take(), other.permit.take());
         self.admitted = other.admitted;
+        self.head_at = other.head_at;
     }
 
     /// The cache has its answer.
@@ -223,6 +227,7 @@ impl Ticket {
             self.leave_target(Outcome::Failure, now);
         }
         self.admitted = now;
+        self.head_at = None;
         self.target = Some(admission.target);
         self.permit = Some(admission.permit);
     }
@@ -236,6 +241,9 @@ impl Ticket {
     /// of the answer comes, or while something stands in for it.
     pub fn answered(&mut self, status: u16) {
         self.status = status;
+        if self.target.is_some() {
+            self.head_at = Some(self.worker.now());
+        }
         if status >= 500 && self.target.is_some() && !self.is_excused {
             self.has_failed = true;
             let now = self.worker.now();
@@ -317,8 +325,10 @@ impl Ticket {
             && matches!(told, Ending::Complete | Ending::Broken)
             && let Some(queue) = &self.worker.plan.routes[self.route].queue
         {
-            let latency = now.since(self.admitted);
-            queue.bulkhead.observe(Completion { latency, dropped: told == Ending::Broken }, now);
+            let latency = self.head_at.unwrap_or(now).since(self.admitted);
+            // What an upstream says that has enough to do already.
+            let dropped = told == Ending::Broken || matches!(self.status, 429 | 503);
+            queue.bulkhead.observe(Completion { latency, dropped }, now);
         }
         drop(self.place.take());
         if let Some(access) = self.access.take() {
@@ -334,8 +344,8 @@ impl Ticket {
         if outcome == Outcome::Failure {
             counters.failed.add();
         }
-        let transition =
-            self.worker.plan.targets[target].breaker.record(permit, outcome, now.since(self.admitted), now);
+        let took = self.head_at.unwrap_or(now).since(self.admitted);
+        let transition = self.worker.plan.targets[target].breaker.record(permit, outcome, took, now);
         self.worker.announce(target, transition.as_ref());
     }
 }

@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     fn used(key: &str, used: u32) -> LimitUse {
-        LimitUse { key: key.to_owned(), limit: "60/minute".parse().unwrap(), used }
+        LimitUse { key: key.to_owned(), limit: "60/minute".parse().unwrap(), used, capacity: 60 }
     }
 
     fn at(seconds: u64) -> Timestamp {

@@ -166,21 +166,29 @@ impl std::fmt::Display for Key {
 #[derive(Debug, Default)]
 pub struct Fullest {
     share: AtomicU32,
-    whose: Mutex<Option<(Key, Quota, u32)>>,
+    whose: Mutex<Option<(Key, LimitStanding)>>,
+}
+
+/// How much of a limit is used, and what it allows at once.
+#[derive(Clone, Copy, Debug)]
+pub struct LimitStanding {
+    pub limit: Quota,
+    pub used: u32,
+    pub capacity: u32,
 }
 
 impl Fullest {
     /// Notes how much of a limit a key has used. Takes the lock only when it is fuller than all before.
-    pub fn note(&self, key: &Key, quota: Quota, used: u32) {
+    pub fn note(&self, key: &Key, standing: LimitStanding) {
         // A share of at most 1 in ten-thousandths.
-        let share = u64::from(used) * 10_000 / u64::from(quota.requests());
+        let share = u64::from(standing.used) * 10_000 / u64::from(standing.capacity.max(1));
         let share = u32::try_from(share).unwrap_or(u32::MAX).max(1);
         if share > self.share.load(Ordering::Relaxed) {
             self.share.store(share, Ordering::Relaxed);
             let mut whose = self.whose.lock().unwrap_or_else(PoisonError::into_inner);
             match &mut *whose {
-                Some((known, limit, count)) if known == key => (*limit, *count) = (quota, used),
-                other => *other = Some((key.clone(), quota, used)),
+                Some((known, noted)) if known == key => *noted = standing,
+                other => *other = Some((key.clone(), standing)),
             }
         }
     }
@@ -190,8 +198,9 @@ impl Fullest {
         if self.share.swap(0, Ordering::Relaxed) == 0 {
             return None;
         }
-        let whose = self.whose.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        Some(LimitUse { key: whose.0.to_string(), limit: whose.1, used: whose.2 })
+        let (key, LimitStanding { limit, used, capacity }) =
+            self.whose.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        Some(LimitUse { key: key.to_string(), limit, used, capacity })
     }
 }
 

@@ -5,7 +5,7 @@ use http_body_util::Full;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{Behaviour, Program, Upstream, eventually, get, send};
+use crate::support::{Behaviour, Program, Upstream, eventually, get, get_with, send};
 
 /// One route `/` with this added to it, before the tables of `tables`.
 async fn routed(behaviour: Behaviour, tables: &str, more: &str) -> (Upstream, Program) {
@@ -198,4 +198,58 @@ async fn the_upstream_may_shorten_what_the_route_says_and_say_what_it_does_not()
         (get(program.gateway, "/").await.header("x-cache") == "STALE").then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn clients_that_a_route_counts_apart_are_not_given_each_others_answers() {
+    let upstream = Upstream::start("u", Behaviour::Echo).await;
+    let table = upstream.table("u", "timeout = \"10s\"");
+    let route = format!(
+        "[[routes]]\npath = \"/\"\nupstream = \"u\"\nkey = [\"client\", \"header:X-Tenant\"]\n{ONE_MINUTE}"
+    );
+    let program = Program::start(&format!("{table}{route}"));
+    let mut found = Vec::new();
+    for tenant in ["a", "b", "a"] {
+        found
+            .push(get_with(program.gateway, "/", &[("x-tenant", tenant)]).await.header("x-cache").to_owned());
+    }
+    assert_eq!(found, ["MISS", "MISS", "HIT"]);
+    assert_eq!(upstream.asked(), 2);
+}
+
+#[tokio::test]
+async fn what_the_upstream_has_replaced_does_not_come_back_when_it_fails() {
+    let (upstream, program) =
+        routed(Behaviour::Echo, "", "cache = { ttl = \"1ms\", stale_if_error = \"1h\" }").await;
+    assert_eq!(get(program.gateway, "/").await.status, StatusCode::OK);
+    upstream.behave(Behaviour::Status(503));
+    let stale = eventually("it is old", async || {
+        let answer = get(program.gateway, "/").await;
+        (answer.header("x-cache") == "STALE").then_some(answer)
+    });
+    assert_eq!(stale.await.status, StatusCode::OK);
+    upstream.behave(Behaviour::Status(404));
+    assert_eq!(get(program.gateway, "/").await.status, StatusCode::NOT_FOUND);
+    upstream.behave(Behaviour::Status(503));
+    assert_eq!(get(program.gateway, "/").await.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn too_many_requests_is_no_failure_that_something_stands_in_for() {
+    let more = format!("{ONE_MINUTE}\nfallback = {{ status = 200, body = \"instead\" }}");
+    let (upstream, program) = routed(Behaviour::Status(429), "", &more).await;
+    assert_eq!(get(program.gateway, "/").await.status, StatusCode::TOO_MANY_REQUESTS);
+    upstream.behave(Behaviour::Status(500));
+    assert_eq!(get(program.gateway, "/").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_adaptive_queue_gives_way_to_an_upstream_that_says_too_many_requests() {
+    let more = "queue = { limit = 20, waiting = 10, adaptive = \"aimd\" }";
+    let (_upstream, program) = routed(Behaviour::Status(429), "", more).await;
+    for _ in 0..20 {
+        assert_eq!(get(program.gateway, "/").await.status, StatusCode::TOO_MANY_REQUESTS);
+    }
+    let queues = get(program.console, "/api/queues").await.json();
+    assert!(queues[0]["limit"].as_u64().unwrap() < 20, "{queues}");
 }

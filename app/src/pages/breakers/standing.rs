@@ -111,6 +111,8 @@ pub fn Standing(at: usize, name: String) -> impl IntoView {
         let zone = if live.zone_min.get().is_none() { " UTC" } else { "" };
         match since_ms {
             0 => String::new(),
+            // The state underneath stands still, and is not what requests meet.
+            _ if matches!(standing().1, BreakerMode::ForcedOpen | BreakerMode::Disabled) => String::new(),
             at_ms => format!("{} since {}{zone}", standing().0.word(), format::clock(at_ms, live.zone())),
         }
     });

@@ -53,7 +53,7 @@ pub fn Invalidate(cache: Known) -> impl IntoView {
             <button data-testid=test aria-disabled=aria(move || busy.get()) on:click=move |_| invalidate("tag", &tag)>{shown}</button>
         })
     };
-    let none = flag(move || !tags().is_empty());
+    let none = flag(move || !tags().is_empty() || cache.with(|cache| cache.is_none()));
     let by_organisation = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         match organisation.get_untracked().trim() {
@@ -65,12 +65,12 @@ pub fn Invalidate(cache: Known) -> impl IntoView {
     };
     let all = move |_| if sure.get_untracked() { invalidate("all", "") } else { sure.set(true) };
     settle(view! {
-        <Card id="invalidate" title="Invalidate" hint="What is invalidated is asked of the upstream again with the next request.">{settle(view! {
+        <Card id="invalidate" title="Invalidate" class="acts" hint="What is invalidated is asked of the upstream again with the next request.">{settle(view! {
             <p class="muted" hidden=none>"No route has tags: cache = { ttl = \"30s\", tags = [\"counts\"] } gives it one."</p>
             <div class="actions wrap" role="group" aria-label="Invalidate by tag">
                 <Rows each=Arc::new(each) row=Arc::new(tag)/>
             </div>
-            <form class="actions acting" on:submit=by_organisation>
+            <form class="actions acting" onsubmit="return false" on:submit=by_organisation>
                 <input type="text" maxlength="200" placeholder="Organisation" aria-label="Organisation to invalidate"
                     prop:value=organisation on:input=move |event| organisation.set(event_target_value(&event))/>
                 <button type="submit" data-testid="invalidate-organisation" aria-disabled=aria(move || busy.get())>"Invalidate organisation"</button>

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use rad_model::metrics::BlockedAddress;
 
-use crate::components::{Card, Choices, Outcome, OutcomeLine, Table, act, cell, holding, numbered, row};
+use crate::components::{Card, Choices, Outcome, OutcomeLine, Table, act, cell, holding, row};
 use crate::format;
-use crate::live::{Asked, use_live};
+use crate::live::{Asked, Live, use_live};
 use crate::settled::{Settled, settle};
 use crate::signals::{aria, flag, text};
 
@@ -17,23 +17,43 @@ const TIMES: [(&str, &str); 4] = [("10m", "10 min"), ("1h", "1 h"), ("1day", "1 
 /// The list, and what became of the last press.
 #[derive(Clone, Copy, Debug)]
 struct List {
+    live: Live,
     all: Asked<Vec<BlockedAddress>>,
     outcome: RwSignal<Outcome>,
 }
 
 impl List {
-    fn entry(self, at: usize) -> Option<BlockedAddress> {
-        self.all.with(|all| all?.get(at).cloned())
+    /// By its address, not its place: what is above it may change between a look and a press.
+    fn entry(self, address: &str) -> Option<BlockedAddress> {
+        self.all.read(|all| all.iter().find(|blocked| blocked.address == address).cloned())
+    }
+
+    fn addresses(self) -> Vec<(String, usize)> {
+        self.all.read(|all| all.iter().map(|blocked| blocked.address.clone()).zip(0..).collect())
     }
 
     /// Blocks, with a body as the API takes it; `said` is told once it is done.
     fn block(self, body: String, address: String, done: impl FnOnce() + 'static) {
+        // A block that replaces another leads back to that one.
+        let before = untrack(|| self.entry(&address)).map(|before| self.again(&before));
         let done = move |_: &str| {
             done();
             self.all.again();
-            Outcome::Done { said: format!("Blocked {address}."), undo: address }
+            Outcome::Done { said: format!("Blocked {address}."), undo: before.unwrap_or(address) }
         };
         act(self.outcome, "POST", "/api/blocked".to_owned(), body, Box::new(done));
+    }
+
+    /// The body that blocks as `blocked` is, for what is left of its time.
+    fn again(self, blocked: &BlockedAddress) -> String {
+        let lasts = self.left(blocked).map(|ms| format!("{}s", ms.div_ceil(1_000).max(1)));
+        body(&blocked.address, &lasts.unwrap_or_default(), &blocked.reason)
+    }
+
+    /// Milliseconds until it ends; none if it does not.
+    fn left(self, blocked: &BlockedAddress) -> Option<u64> {
+        let now = self.live.board.with(crate::board::Board::at_ms);
+        Some(blocked.until_ms?.saturating_sub(now))
     }
 
     /// Unblocks; `undo` is the body that blocks again.
@@ -50,7 +70,11 @@ impl List {
 /// The card of the blocked clients.
 #[component]
 pub fn Blocked(candidate: RwSignal<String>) -> impl IntoView {
-    let list = List { all: Asked::new("/api/blocked"), outcome: RwSignal::new(Outcome::default()) };
+    let list = List {
+        live: use_live(),
+        all: Asked::new("/api/blocked"),
+        outcome: RwSignal::new(Outcome::default()),
+    };
     let why = RwSignal::new(String::new());
     let time = RwSignal::new(0);
     let count = move || list.all.read(Vec::len);
@@ -85,9 +109,9 @@ pub fn Blocked(candidate: RwSignal<String>) -> impl IntoView {
     };
     settle(view! {
         <Card id="block" title="Blocked clients" class="acts" hint="Their requests are answered with 429, on every route, until the time is over.">{settle(view! {
-            <p class="muted" hidden=flag(move || count() > 0)>"Nobody is blocked."</p>
-            <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(move || numbered(0..count())) row=Arc::new(move |at| blocked(list, at))/>
-            <form class="acting" on:submit=entered>
+            <p class="muted" hidden=flag(move || list.all.with(|all| all.is_none_or(|all| !all.is_empty())))>"Nobody is blocked."</p>
+            <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(move || list.addresses()) row=Arc::new(move |at| blocked(list, at))/>
+            <form class="acting" onsubmit="return false" on:submit=entered>
                 <Choices label="For how long" each=times in_force busy press=Callback::new(move |at| time.set(at))/>
                 <div class="actions">
                     <input type="text" maxlength="60" placeholder="Address, such as 203.0.113.7" aria-label="Client to block"
@@ -105,21 +129,19 @@ pub fn Blocked(candidate: RwSignal<String>) -> impl IntoView {
 const HEAD: [(&str, &str); 5] = [("", "Client"), ("", "Lasts"), ("half", "Why"), ("wide", "By"), ("", "")];
 
 fn blocked(list: List, at: usize) -> Settled {
-    let live = use_live();
+    let address = untrack(|| list.all.read(|all| all.get(at).map(|blocked| blocked.address.clone())));
+    let address = StoredValue::new(address.unwrap_or_default());
+    let entry = move || address.with_value(|address| list.entry(address));
     let of = move |read: fn(&BlockedAddress) -> String| {
-        text(move || list.entry(at).as_ref().map(read).unwrap_or_default())
+        text(move || entry().as_ref().map(read).unwrap_or_default())
     };
     let address = of(|blocked| blocked.address.clone());
-    let left = move || {
-        let now = live.board.with(crate::board::Board::at_ms);
-        list.entry(at).and_then(|blocked| Some(blocked.until_ms?.saturating_sub(now)))
-    };
+    let left = move || entry().and_then(|blocked| list.left(&blocked));
     let lasts =
         text(move || left().map_or("for good".to_owned(), |ms| format!("{} more", format::length(ms))));
     let unblock = move |_| {
-        let Some(blocked) = untrack(move || list.entry(at)) else { return };
-        let lasts = untrack(left).map(|ms| format!("{}s", ms.div_ceil(1_000).max(1))).unwrap_or_default();
-        let undo = body(&blocked.address, &lasts, &blocked.reason);
+        let Some(blocked) = untrack(entry) else { return };
+        let undo = untrack(|| list.again(&blocked));
         list.unblock(blocked.address, undo);
     };
     let button = settle(view! {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use rad_model::metrics::{KeyUse, RouteLimits};
 
-use crate::components::{Card, Meter, Pill, Table, cell, holding, numbered, row};
+use crate::components::{Card, Meter, Pill, Table, cell, holding, row};
 use crate::format;
 use crate::live::Asked;
 use crate::settled::{Settled, settle};
@@ -21,6 +21,11 @@ struct Limit {
 }
 
 impl Limit {
+    fn keys(self) -> Vec<(String, usize)> {
+        self.read(|limit| limit.top.iter().map(|user| user.key.clone()).zip(0..).collect())
+            .unwrap_or_default()
+    }
+
     fn read<T>(self, read: impl FnOnce(&RouteLimits) -> T) -> Option<T> {
         self.limits.with(|limits| {
             let found = self.path.with_value(|path| limits?.iter().find(|limit| limit.path == *path));
@@ -43,7 +48,7 @@ pub fn Users(limits: Known, path: String, candidate: RwSignal<String>) -> impl I
         <Card id="limit" title=path class="acts" aside=pill>{settle(view! {
             <p class="says" data-testid="limit-says">{of(says)}</p>
             <p class="muted" hidden=flag(move || count() > 0)>"Nobody has used it lately."</p>
-            <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(move || numbered(0..count())) row=Arc::new(move |at| user(limit, at, candidate))/>
+            <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(move || limit.keys()) row=Arc::new(move |at| user(limit, at, candidate))/>
             <p class="muted" data-testid="limit-counts">{of(counts)}</p>
         })}</Card>
     })
@@ -58,18 +63,21 @@ const HEAD: [(&str, &str); 5] = [
 ];
 
 fn user(limit: Limit, at: usize, candidate: RwSignal<String>) -> Settled {
+    // By its name, not its place, which changes.
+    let key = untrack(|| limit.read(|limit| limit.top.get(at).map(|user| user.key.clone())).flatten());
+    let name = StoredValue::new(key.unwrap_or_default());
     let read = move |read: fn(&KeyUse) -> String| {
-        text(move || limit.read(|limit| limit.top.get(at).map(read)).flatten().unwrap_or_default())
+        text(move || limit.read(|limit| found(limit, name).map(read)).flatten().unwrap_or_default())
     };
     let key = read(|user| user.key.clone());
     let share = Signal::derive(move || {
-        limit.read(|limit| limit.top.get(at).map(share)).flatten().unwrap_or_default()
+        limit.read(|limit| found(limit, name).map(share)).flatten().unwrap_or_default()
     });
     // Only clients can be blocked.
     let is_client = flag(move || limit.read(|limit| limit.key == "client").unwrap_or_default());
-    let name = text(move || format!("Block {}", key.get()));
+    let says = text(move || format!("Block {}", key.get()));
     let block = settle(view! {
-        <a href="#block" class="button" aria-label=name hidden=flag(move || !is_client.get()) on:click=move |_| candidate.set(key.get_untracked())>
+        <a href="#block" class="button" aria-label=says hidden=flag(move || !is_client.get()) on:click=move |_| candidate.set(key.get_untracked())>
             "Block…"
         </a>
     });
@@ -83,6 +91,10 @@ fn user(limit: Limit, at: usize, candidate: RwSignal<String>) -> Settled {
             holding("num acting", block),
         ],
     )
+}
+
+fn found(limit: &RouteLimits, name: StoredValue<String>) -> Option<&KeyUse> {
+    name.with_value(|name| limit.top.iter().find(|user| user.key == *name))
 }
 
 fn share(user: &KeyUse) -> f64 {

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use rad_model::history::BreakerCell;
-use rad_model::{BreakerState, RolloutInfo, RolloutTick};
+use rad_model::{RolloutInfo, RolloutTick};
 
 use crate::chart::past::{Past, entry};
 use crate::chart::path::Trace;
@@ -113,9 +113,11 @@ fn breakers(past: &Past<'_>) -> Figure {
         Some(format::approximate(open.count() as u64))
     });
     let all = past.snapshot.topology.breakers.len();
-    let now = past.snapshot.now.as_ref().map_or(0, |tick| {
-        tick.breakers.iter().filter(|breaker| breaker.state != BreakerState::Closed).count()
-    });
+    let now = past
+        .snapshot
+        .now
+        .as_ref()
+        .map_or(0, |tick| tick.breakers.iter().filter(|breaker| breaker.rejects()).count());
     let scale = Scale { low: 0.0, high: format::approximate(all.max(1) as u64), step: 1.0 };
     Figure { value: now.to_string(), unit: format!("of {all}"), spark: spark(&values, scale) }
 }

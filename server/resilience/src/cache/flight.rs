@@ -221,14 +221,14 @@ impl<V, E> Leader<V, E> {
 
 impl<V: Clone + Send + Sync + 'static, E> Leader<V, E> {
     /// The answer is only for who asked, or too large to keep: all who follow ask for themselves, at once. An
-    /// old value that this load was to replace is forgotten. For `pass_for` from `now` on, an hour at most,
+    /// old value is forgotten, if this load was to replace it or the next one is not to be kept either. For `pass_for` from `now` on, an hour at most,
     /// nobody waits for another's answer to the same ([`Load::Pass`]); zero if the next one may be kept.
     pub fn decline(mut self, pass_for: Duration, now: Timestamp) {
         let Some(seat) = self.seat.take() else { return };
         if !pass_for.is_zero() {
             seat.shared.passes.mark(&seat.key, pass_for, now);
         }
-        if self.claim.is_some() {
+        if self.claim.is_some() || !pass_for.is_zero() {
             seat.shared.entries.invalidate(&seat.key);
         }
         seat.end(Phase::Declined);

@@ -156,7 +156,9 @@ pub fn cache(key: &str, cache: &file::RouteCache, problems: &mut Problems) -> Op
         .map_err(|wrong| problems.add(key, wrong.to_string()))
         .ok()?;
     let tier = cache.tier.map(|tier| tier.tag().to_owned());
-    let tags = cache.tags.iter().cloned().chain(tier).collect();
+    let mut tags: Vec<String> = cache.tags.iter().cloned().chain(tier).collect();
+    tags.sort_unstable();
+    tags.dedup();
     Some(RouteCacheSettings { freshness, tags, methods: cache.methods.clone() })
 }
 

@@ -33,7 +33,9 @@ pub struct Wanted<'a> {
 }
 
 /// The most parts of a key: what every request has, and each deciding header with its value, some of them twice.
-const MAX_PARTS: usize = 5 + 2 * 2 * DECIDING_COUNT;
+const MAX_PARTS: usize = 5 + 2 * 2 * DECIDING_COUNT + 2 * MAX_BY;
+/// The most headers that a route counts its clients by.
+const MAX_BY: usize = 4;
 
 /// The key of a request; none if its answer is for nobody else. Every request passes here: one look at each
 /// header, and no allocation.
@@ -81,6 +83,17 @@ pub fn key(cache: &RouteCache, wanted: &Wanted<'_>, body: &[u8]) -> Option<Cache
             count += 2;
         }
     }
+    // Whom the route counts apart it answers apart.
+    for name in &cache.by {
+        let mut values = parts.headers.get_all(name).iter();
+        let Some(value) = values.next() else { continue };
+        if values.next().is_some() {
+            return None;
+        }
+        let pair = what.get_mut(count..count + 2)?;
+        pair.copy_from_slice(&[name.as_str().as_bytes(), value.as_bytes()]);
+        count += 2;
+    }
     Some(CacheKey::new(organisation, what.get(..count)?))
 }
 
@@ -109,7 +122,8 @@ mod tests {
     fn key_of(request: http::request::Builder) -> Option<CacheKey> {
         let (parts, ()) = request.body(()).unwrap().into_parts();
         let policy = Cache::<(), ()>::new(CacheSettings::default(), |()| 1).unwrap().tier(Tier::Counts);
-        let cache = RouteCache { policy, tags: Vec::new(), methods: vec![http::Method::GET] };
+        let by = vec![HeaderName::from_static("x-tenant")];
+        let cache = RouteCache { policy, tags: Vec::new(), methods: vec![http::Method::GET], by };
         let target = parts.uri.path();
         key(&cache, &Wanted { route: 1, upstream: 2, parts: &parts, target }, b"")
     }
@@ -140,6 +154,13 @@ mod tests {
         assert_ne!(two, with(&[("accept", "b"), ("accept", "a"), ("accept-language", "c")]));
         let many = vec![("accept", "a"); 100];
         assert_eq!(with(&many), None);
+    }
+
+    #[test]
+    fn whom_a_route_counts_apart_it_answers_apart() {
+        assert_ne!(with(&[("x-tenant", "a")]), with(&[("x-tenant", "b")]));
+        assert_ne!(with(&[("x-tenant", "a")]), with(&[]));
+        assert_eq!(with(&[("x-tenant", "a"), ("x-tenant", "b")]), None);
     }
 
     #[test]

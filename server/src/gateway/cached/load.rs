@@ -98,7 +98,7 @@ impl Load {
             Verdict::Failed => self.failed(asker, answer, again, place).await,
             Verdict::Pass => {
                 self.decline(PASS_FOR);
-                self.reply(answer);
+                self.reply_missed(answer);
             }
         }
     }
@@ -175,7 +175,7 @@ impl Load {
         let route = &self.worker.plan.routes[self.asked.route];
         let has_fallback = route.fallback.is_some();
         let stale = self.stale();
-        if stale.is_some() || (has_fallback && self.reply.is_some()) {
+        if stale.is_some() || (has_fallback && status.is_server_error() && self.reply.is_some()) {
             // Those who wait need not wait for what is not used.
             self.fail(Failed::Answered { answer: Stored::neutral(status), ending });
             let instead = match stale {

@@ -30,7 +30,9 @@ impl Stored {
         // What limits said to the one who asked is not for others.
         let is_own = |name: &HeaderName| {
             let is_of_limits = ["x-ratelimit-", "ratelimit"].iter().any(|of| name.as_str().starts_with(of));
-            *name != RETRY_AFTER && *name != AGE && !is_of_limits
+            // When to come back is a part of what a failure says.
+            let is_told = *name != RETRY_AFTER || !status.is_success();
+            is_told && *name != AGE && !is_of_limits
         };
         let kept = || headers.iter().filter(|(name, _)| is_own(name));
         let mut values = BytesMut::with_capacity(kept().map(|(_, value)| value.len()).sum());
@@ -59,6 +61,10 @@ impl Stored {
         let body = format!(r#"{{"detail": "{detail}", "status_code": {}}}"#, status.as_u16());
         let problem = Some(Problem::Plain(detail.into()));
         Self { status, headers: Box::new([(CONTENT_TYPE, JSON)]), body: body.into(), age_s: 0, problem }
+    }
+
+    pub fn status(&self) -> StatusCode {
+        self.status
     }
 
     /// Bytes that it takes.
