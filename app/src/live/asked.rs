@@ -58,6 +58,12 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Asked<T> {
         self.source.value.with_value(|value| read(value.as_ref().and_then(|value| value.downcast_ref())))
     }
 
+    /// As [`Asked::read`], but following no change.
+    pub fn peek<R: Default>(self, read: impl FnOnce(&T) -> R) -> R {
+        let value = self.source.value;
+        value.with_value(|value| value.as_ref()?.downcast_ref().map(read)).unwrap_or_default()
+    }
+
     /// What is read of it; the empty value before the first answer.
     pub fn read<R: Default>(self, read: impl FnOnce(&T) -> R) -> R {
         self.with(|value| value.map(read).unwrap_or_default())

@@ -4,20 +4,18 @@
 mod blocked;
 mod users;
 
-use leptos::prelude::*;
-use rad_model::metrics::RouteLimits;
-
 use crate::components::Limits;
 use crate::live::Asked;
 use crate::look::use_look;
 use crate::settled::{Settled, changing, settle};
 use crate::signals::{flag, text};
 use blocked::Blocked;
-use users::Users;
+use leptos::prelude::*;
+use users::{Told, Users};
 
 /// The limits' page.
 pub fn page() -> Settled {
-    let limits = Asked::<Vec<RouteLimits>>::new("/api/limits");
+    let limits = Asked::<Vec<Told>>::new("/api/limits");
     let wanted = use_look().route;
     // The client that somebody is about to block.
     let candidate = RwSignal::new(String::new());

@@ -1,5 +1,7 @@
 //! What the limits hold: who uses them, and how full their tables are.
 
+mod words;
+
 use axum::Json;
 use axum::extract::State;
 use rad_model::metrics::{KeyUse, RouteLimits};
@@ -47,7 +49,7 @@ fn route_limits(console: &Console, route: &Route, totals: &RouteTotals) -> Optio
         reset_ms: millis(usage.reset_after),
     });
     let shortest = policy.quotas().iter().min_by_key(|quota| quota.window_s());
-    Some(RouteLimits {
+    let mut limits = RouteLimits {
         path: route.path.clone(),
         limits: policy.quotas().to_vec(),
         key: route.key.to_string(),
@@ -65,7 +67,11 @@ fn route_limits(console: &Console, route: &Route, totals: &RouteTotals) -> Optio
         evicted: stats.evicted_total,
         memory_bytes: stats.memory_bytes as u64,
         top: top.collect(),
-    })
+        ..RouteLimits::default()
+    };
+    limits.says = words::says(&limits);
+    limits.counted = words::counts(&limits);
+    Some(limits)
 }
 
 fn millis(duration: Duration) -> u64 {

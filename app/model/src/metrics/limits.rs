@@ -34,6 +34,12 @@ pub struct RouteLimits {
     /// Keys forgotten before their windows were whole, because there were too many.
     pub evicted: u64,
     pub memory_bytes: u64,
+    /// What the policy is, for people.
+    #[serde(default)]
+    pub says: String,
+    /// What it has counted, for people.
+    #[serde(default)]
+    pub counted: String,
     /// The keys that use the largest share, the fullest first.
     pub top: Vec<KeyUse>,
 }

@@ -47,7 +47,7 @@ pub fn Invalidate(cache: Known) -> impl IntoView {
     };
     let tag = move |at: usize| {
         // A row lives for as long as its name is in the list, at whatever place.
-        let tag = untrack(tags).get(at).cloned().unwrap_or_default();
+        let tag = tags().get(at).cloned().unwrap_or_default();
         let (shown, test) = (tag.clone(), format!("invalidate-tag-{tag}"));
         settle(view! {
             <button data-testid=test aria-disabled=aria(move || busy.get()) on:click=move |_| invalidate("tag", &tag)>{shown}</button>

@@ -35,7 +35,7 @@ impl List {
     /// Blocks, with a body as the API takes it; `said` is told once it is done.
     fn block(self, body: String, address: String, done: impl FnOnce() + 'static) {
         // A block that replaces another leads back to that one.
-        let before = untrack(|| self.entry(&address)).map(|before| self.again(&before));
+        let before = self.entry(&address).map(|before| self.again(&before));
         let done = move |_: &str| {
             done();
             self.all.again();
@@ -129,7 +129,7 @@ pub fn Blocked(candidate: RwSignal<String>) -> impl IntoView {
 const HEAD: [(&str, &str); 5] = [("", "Client"), ("", "Lasts"), ("half", "Why"), ("wide", "By"), ("", "")];
 
 fn blocked(list: List, at: usize) -> Settled {
-    let address = untrack(|| list.all.read(|all| all.get(at).map(|blocked| blocked.address.clone())));
+    let address = list.all.peek(|all| all.get(at).map(|blocked| blocked.address.clone()));
     let address = StoredValue::new(address.unwrap_or_default());
     let entry = move || address.with_value(|address| list.entry(address));
     let of = move |read: fn(&BlockedAddress) -> String| {
@@ -140,8 +140,8 @@ fn blocked(list: List, at: usize) -> Settled {
     let lasts =
         text(move || left().map_or("for good".to_owned(), |ms| format!("{} more", format::length(ms))));
     let unblock = move |_| {
-        let Some(blocked) = untrack(entry) else { return };
-        let undo = untrack(|| list.again(&blocked));
+        let Some(blocked) = entry() else { return };
+        let undo = list.again(&blocked);
         list.unblock(blocked.address, undo);
     };
     let button = settle(view! {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use rad_model::metrics::{KeyUse, RouteLimits};
+use rad_model::metrics::KeyUse;
+use serde::Deserialize;
 
 use crate::components::{Card, Meter, Pill, Table, cell, holding, row};
 use crate::format;
@@ -11,7 +12,18 @@ use crate::live::Asked;
 use crate::settled::{Settled, settle};
 use crate::signals::{flag, text};
 
-type Known = Asked<Vec<RouteLimits>>;
+/// What the page reads of one of `GET /api/limits`.
+#[derive(Debug, Deserialize)]
+pub struct Told {
+    pub path: String,
+    key: String,
+    shadow: bool,
+    says: String,
+    counted: String,
+    top: Vec<KeyUse>,
+}
+
+type Known = Asked<Vec<Told>>;
 
 /// One of them, by its route.
 #[derive(Clone, Copy, Debug)]
@@ -26,11 +38,12 @@ impl Limit {
             .unwrap_or_default()
     }
 
-    fn read<T>(self, read: impl FnOnce(&RouteLimits) -> T) -> Option<T> {
-        self.limits.with(|limits| {
-            let found = self.path.with_value(|path| limits?.iter().find(|limit| limit.path == *path));
-            found.map(read)
-        })
+    fn find(self, limits: &[Told]) -> Option<&Told> {
+        self.path.with_value(|path| limits.iter().find(|limit| limit.path == *path))
+    }
+
+    fn read<T>(self, read: impl FnOnce(&Told) -> T) -> Option<T> {
+        self.limits.read(|limits| self.find(limits).map(read))
     }
 }
 
@@ -38,7 +51,7 @@ impl Limit {
 #[component]
 pub fn Users(limits: Known, path: String, candidate: RwSignal<String>) -> impl IntoView {
     let limit = Limit { limits, path: StoredValue::new(path.clone()) };
-    let of = move |read: fn(&RouteLimits) -> String| text(move || limit.read(read).unwrap_or_default());
+    let of = move |read: fn(&Told) -> String| text(move || limit.read(read).unwrap_or_default());
     let count = move || limit.read(|limit| limit.top.len()).unwrap_or_default();
     let pill = settle(view! {
         <Pill tone=of(|limit| if limit.shadow { "warn" } else { "ok" }.to_owned())
@@ -46,10 +59,10 @@ pub fn Users(limits: Known, path: String, candidate: RwSignal<String>) -> impl I
     });
     settle(view! {
         <Card id="limit" title=path class="acts" aside=pill>{settle(view! {
-            <p class="says" data-testid="limit-says">{of(says)}</p>
+            <p class="says" data-testid="limit-says">{of(|limit| limit.says.clone())}</p>
             <p class="muted" hidden=flag(move || count() > 0)>"Nobody has used it lately."</p>
             <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(move || limit.keys()) row=Arc::new(move |at| user(limit, at, candidate))/>
-            <p class="muted" data-testid="limit-counts">{of(counts)}</p>
+            <p class="muted" data-testid="limit-counts">{of(|limit| limit.counted.clone())}</p>
         })}</Card>
     })
 }
@@ -64,8 +77,9 @@ const HEAD: [(&str, &str); 5] = [
 
 fn user(limit: Limit, at: usize, candidate: RwSignal<String>) -> Settled {
     // By its name, not its place, which changes.
-    let key = untrack(|| limit.read(|limit| limit.top.get(at).map(|user| user.key.clone())).flatten());
-    let name = StoredValue::new(key.unwrap_or_default());
+    let name =
+        limit.limits.peek(|limits| limit.find(limits).and_then(|limit| Some(limit.top.get(at)?.key.clone())));
+    let name = StoredValue::new(name.unwrap_or_default());
     let read = move |read: fn(&KeyUse) -> String| {
         text(move || limit.read(|limit| found(limit, name).map(read)).flatten().unwrap_or_default())
     };
@@ -93,7 +107,7 @@ fn user(limit: Limit, at: usize, candidate: RwSignal<String>) -> Settled {
     )
 }
 
-fn found(limit: &RouteLimits, name: StoredValue<String>) -> Option<&KeyUse> {
+fn found(limit: &Told, name: StoredValue<String>) -> Option<&KeyUse> {
     name.with_value(|name| limit.top.iter().find(|user| user.key == *name))
 }
 
@@ -111,85 +125,9 @@ fn used(user: &KeyUse) -> String {
     }
 }
 
-/// What the policy is, in a sentence.
-fn says(limit: &RouteLimits) -> String {
-    let quotas: Vec<_> = limit.limits.iter().map(ToString::to_string).collect();
-    let whom = match limit.key.as_str() {
-        "client" => "each client address".to_owned(),
-        "org" => "each organisation".to_owned(),
-        "global" => "everybody together".to_owned(),
-        "route" => "the route as a whole".to_owned(),
-        key => format!("each {key}"),
-    };
-    let burst = limit.burst.map(|burst| format!(", at most {burst} at once")).unwrap_or_default();
-    let strategy = limit.strategy.replace('_', " ");
-    let shadow = if limit.shadow { " It only counts; nobody is rejected." } else { "" };
-    format!("{} for {whom}, by {strategy}{burst}.{shadow}", quotas.join(" and "))
-}
-
-fn counts(limit: &RouteLimits) -> String {
-    let rejected = if limit.shadow {
-        format!("Would have rejected {}", format::count(limit.shadow_rejected))
-    } else {
-        format!("Rejected {}", format::count(limit.rejected))
-    };
-    let waited = match (limit.limit_waited, limit.limit_waiting) {
-        (0, 0) => String::new(),
-        (waited, waiting) => {
-            format!(" {} waited for their turn, {} wait now.", format::count(waited), format::count(waiting))
-        }
-    };
-    let forgotten = match limit.evicted {
-        0 => String::new(),
-        count => format!(" {} were forgotten early, for want of room.", format::count(count)),
-    };
-    format!(
-        "{rejected} since the start.{waited} Remembers {} of at most {} keys in {}.{forgotten}",
-        format::count(limit.keys),
-        format::count(limit.max_keys),
-        format::bytes(limit.memory_bytes)
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn limit() -> RouteLimits {
-        RouteLimits {
-            path: "/search".to_owned(),
-            limits: vec!["200/minute".parse().unwrap(), "1000/hour".parse().unwrap()],
-            key: "client".to_owned(),
-            strategy: "token_bucket".to_owned(),
-            rejected: 1_200,
-            keys: 14,
-            max_keys: 100_000,
-            memory_bytes: 2_500,
-            ..RouteLimits::default()
-        }
-    }
-
-    #[test]
-    fn a_policy_is_told_in_a_sentence() {
-        assert_eq!(says(&limit()), "200/minute and 1000/hour for each client address, by token bucket.");
-        let shadow = RouteLimits { shadow: true, burst: Some(20), ..limit() };
-        assert_eq!(
-            says(&shadow),
-            "200/minute and 1000/hour for each client address, by token bucket, at most 20 at once. \
-             It only counts; nobody is rejected."
-        );
-    }
-
-    #[test]
-    fn counts_say_what_shadow_would_have_done_and_what_was_forgotten_early() {
-        assert_eq!(
-            counts(&limit()),
-            "Rejected 1,200 since the start. Remembers 14 of at most 100,000 keys in 2.5 kB."
-        );
-        let shadow = RouteLimits { shadow: true, shadow_rejected: 3, evicted: 7, ..limit() };
-        assert!(counts(&shadow).starts_with("Would have rejected 3 since"));
-        assert!(counts(&shadow).ends_with("7 were forgotten early, for want of room."));
-    }
 
     #[test]
     fn a_burst_shows_beside_its_window() {

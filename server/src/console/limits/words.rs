@@ -1,0 +1,85 @@
+//! A limit in words.
+
+use app::format::{bytes, count};
+use rad_model::metrics::RouteLimits;
+
+/// What the policy is, in a sentence.
+pub fn says(limit: &RouteLimits) -> String {
+    let quotas: Vec<_> = limit.limits.iter().map(ToString::to_string).collect();
+    let whom = match limit.key.as_str() {
+        "client" => "each client address".to_owned(),
+        "org" => "each organisation".to_owned(),
+        "global" => "everybody together".to_owned(),
+        "route" => "the route as a whole".to_owned(),
+        key => format!("each {key}"),
+    };
+    let burst = limit.burst.map(|burst| format!(", at most {burst} at once")).unwrap_or_default();
+    let strategy = limit.strategy.replace('_', " ");
+    let shadow = if limit.shadow { " It only counts; nobody is rejected." } else { "" };
+    format!("{} for {whom}, by {strategy}{burst}.{shadow}", quotas.join(" and "))
+}
+
+pub fn counts(limit: &RouteLimits) -> String {
+    let rejected = if limit.shadow {
+        format!("Would have rejected {}", count(limit.shadow_rejected))
+    } else {
+        format!("Rejected {}", count(limit.rejected))
+    };
+    let waited = match (limit.limit_waited, limit.limit_waiting) {
+        (0, 0) => String::new(),
+        (waited, waiting) => {
+            format!(" {} waited for their turn, {} wait now.", count(waited), count(waiting))
+        }
+    };
+    let forgotten = match limit.evicted {
+        0 => String::new(),
+        forgotten => format!(" {} were forgotten early, for want of room.", count(forgotten)),
+    };
+    format!(
+        "{rejected} since the start.{waited} Remembers {} of at most {} keys in {}.{forgotten}",
+        count(limit.keys),
+        count(limit.max_keys),
+        bytes(limit.memory_bytes)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limit() -> RouteLimits {
+        RouteLimits {
+            path: "/search".to_owned(),
+            limits: vec!["200/minute".parse().unwrap(), "1000/hour".parse().unwrap()],
+            key: "client".to_owned(),
+            strategy: "token_bucket".to_owned(),
+            rejected: 1_200,
+            keys: 14,
+            max_keys: 100_000,
+            memory_bytes: 2_500,
+            ..RouteLimits::default()
+        }
+    }
+
+    #[test]
+    fn a_policy_is_told_in_a_sentence() {
+        assert_eq!(says(&limit()), "200/minute and 1000/hour for each client address, by token bucket.");
+        let shadow = RouteLimits { shadow: true, burst: Some(20), ..limit() };
+        assert_eq!(
+            says(&shadow),
+            "200/minute and 1000/hour for each client address, by token bucket, at most 20 at once. \
+             It only counts; nobody is rejected."
+        );
+    }
+
+    #[test]
+    fn counts_say_what_shadow_would_have_done_and_what_was_forgotten_early() {
+        assert_eq!(
+            counts(&limit()),
+            "Rejected 1,200 since the start. Remembers 14 of at most 100,000 keys in 2.5 kB."
+        );
+        let shadow = RouteLimits { shadow: true, shadow_rejected: 3, evicted: 7, ..limit() };
+        assert!(counts(&shadow).starts_with("Would have rejected 3 since"));
+        assert!(counts(&shadow).ends_with("7 were forgotten early, for want of room."));
+    }
+}
