@@ -39,8 +39,13 @@ pub fn page() -> Settled {
     })
 }
 
-const HEAD: [(&str, &str); 5] =
-    [("", "Route"), ("third", "Calls saved"), ("num", "Of"), ("", "Kept for"), ("wide", "Tags")];
+const HEAD: [(&str, &str); 5] = [
+    ("", "Route"),
+    ("third", "From the cache, or shared"),
+    ("num", "Of"),
+    ("", "Kept for"),
+    ("wide", "Tags"),
+];
 
 fn route(cache: Known, at: usize) -> Settled {
     let of = move |read: fn(&CachedRoute) -> String| {
