@@ -54,10 +54,6 @@ pub fn page() -> Settled {
             });
         });
     };
-    let entered = move |event: leptos::ev::SubmitEvent| {
-        event.prevent_default();
-        send();
-    };
     let count = move || runs.with(Vec::len);
     let latest = move |read: fn(&Run) -> String| {
         text(move || runs.with(|runs| runs.first().map(read)).unwrap_or_default())
@@ -74,14 +70,14 @@ pub fn page() -> Settled {
         </p>
         <div class="pair">
             <Card id="query" title="Search" class="acts">{settle(view! {
-                <form onsubmit="return false" on:submit=entered>
+                <form onsubmit="return false">
                     <textarea rows="12" spellcheck="false" aria-label="Body of the search, JSON" data-testid="query-body"
                         prop:value=query on:input=move |event| query.set(event_target_value(&event))
                         on:keydown=move |event| if event.key() == "Enter" && (event.ctrl_key() || event.meta_key()) { send() }>
                         {EXAMPLE}
                     </textarea>
                     <div class="actions">
-                        <button type="submit" class="primary" data-testid="query-send" aria-disabled=aria(move || under_way.get())>
+                        <button type="submit" class="primary" data-testid="query-send" aria-disabled=aria(move || under_way.get()) on:click=move |_| send()>
                             {text(move || if under_way.get() { "Searching…" } else { "Search" }.to_owned())}
                         </button>
                         <span class="muted">"or Ctrl Enter"</span>

@@ -54,14 +54,9 @@ pub fn Invalidate(cache: Known) -> impl IntoView {
         })
     };
     let none = flag(move || !tags().is_empty() || cache.with(|cache| cache.is_none()));
-    let by_organisation = move |event: leptos::ev::SubmitEvent| {
-        event.prevent_default();
-        match organisation.get_untracked().trim() {
-            "" => {
-                outcome.set(Outcome::Failed("Which organisation? Write it as X-Org-Id names it.".to_owned()))
-            }
-            organisation => invalidate("organisation", organisation),
-        }
+    let by_organisation = move |_| match organisation.get_untracked().trim() {
+        "" => outcome.set(Outcome::Failed("Which organisation? Write it as X-Org-Id names it.".to_owned())),
+        organisation => invalidate("organisation", organisation),
     };
     let all = move |_| if sure.get_untracked() { invalidate("all", "") } else { sure.set(true) };
     settle(view! {
@@ -70,10 +65,10 @@ pub fn Invalidate(cache: Known) -> impl IntoView {
             <div class="actions wrap" role="group" aria-label="Invalidate by tag">
                 <Rows each=Arc::new(each) row=Arc::new(tag)/>
             </div>
-            <form class="actions acting" onsubmit="return false" on:submit=by_organisation>
+            <form class="actions acting" onsubmit="return false">
                 <input type="text" maxlength="200" placeholder="Organisation" aria-label="Organisation to invalidate"
                     prop:value=organisation on:input=move |event| organisation.set(event_target_value(&event))/>
-                <button type="submit" data-testid="invalidate-organisation" aria-disabled=aria(move || busy.get())>"Invalidate organisation"</button>
+                <button type="submit" data-testid="invalidate-organisation" aria-disabled=aria(move || busy.get()) on:click=by_organisation>"Invalidate organisation"</button>
             </form>
             <div class="actions">
                 <button class="danger" data-testid="invalidate-all" aria-disabled=aria(move || busy.get()) on:click=all>

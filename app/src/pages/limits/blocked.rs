@@ -103,22 +103,18 @@ pub fn Blocked(candidate: RwSignal<String>) -> impl IntoView {
     });
     let times = TIMES.map(|(lasts, says)| (format!("block-for-{lasts}"), says.to_owned())).to_vec();
     let in_force = Signal::derive(move || Some(time.get()));
-    let entered = move |event: leptos::ev::SubmitEvent| {
-        event.prevent_default();
-        block();
-    };
     settle(view! {
         <Card id="block" title="Blocked clients" class="acts" hint="Their requests are answered with 429, on every route, until the time is over.">{settle(view! {
             <p class="muted" hidden=flag(move || list.all.with(|all| all.is_none_or(|all| !all.is_empty())))>"Nobody is blocked."</p>
             <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(move || list.addresses()) row=Arc::new(move |at| blocked(list, at))/>
-            <form class="acting" onsubmit="return false" on:submit=entered>
+            <form class="acting" onsubmit="return false">
                 <Choices label="For how long" each=times in_force busy press=Callback::new(move |at| time.set(at))/>
                 <div class="actions">
                     <input type="text" maxlength="60" placeholder="Address, such as 203.0.113.7" aria-label="Client to block"
                         prop:value=candidate on:input=move |event| candidate.set(event_target_value(&event))/>
                     <input type="text" maxlength="200" placeholder="Why (optional)" aria-label="Reason for the block"
                         prop:value=why on:input=move |event| why.set(event_target_value(&event))/>
-                    <button type="submit" class="danger" data-testid="block" aria-disabled=aria(move || busy.get())>"Block"</button>
+                    <button type="submit" class="danger" data-testid="block" aria-disabled=aria(move || busy.get()) on:click=move |_| block()>"Block"</button>
                 </div>
             </form>
             <OutcomeLine outcome=list.outcome error="block-error" undo/>
