@@ -1,13 +1,14 @@
 //! Who asks: the address of the client, and the key that a limit counts by.
 
-use std::net::{IpAddr, Ipv6Addr};
+mod key;
 
-use http::header::{COOKIE, HeaderName};
+use std::net::IpAddr;
+
+use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
-use crate::config::KeySource;
-use crate::telemetry::registry::Key;
+pub use key::{identity, key};
 
 pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
@@ -61,66 +62,6 @@ fn is_trusted(address: IpAddr, trusted_proxies: &[IpNet]) -> bool {
     trusted_proxies.iter().any(|network| network.contains(&address))
 }
 
-/// The address that stands for a client: IPv6 by /64.
-#[must_use]
-pub fn identity(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            let network = address.to_bits() >> 64 << 64;
-            IpAddr::V6(Ipv6Addr::from_bits(network))
-        }
-    }
-}
-
-/// The key that a limit counts a request by. A request without the header or cookie that is asked for shares
-/// one key with all others like it.
-#[must_use]
-pub fn key(source: &KeySource, client: IpAddr, headers: &HeaderMap) -> Key {
-    match source {
-        KeySource::Client => Key::Address(identity(client)),
-        KeySource::Composite(parts) => {
-            let mut text = String::with_capacity(64);
-            for (at, part) in parts.iter().enumerate() {
-                if at > 0 {
-                    text.push(Key::BETWEEN);
-                }
-                // A part that is missing is empty, which none that is there can be.
-                match key(part, client, headers) {
-                    Key::Address(address) => text.push_str(&Key::Address(address).to_string()),
-                    Key::Text(part) => text.push_str(&part),
-                    Key::Parts(_) | Key::Global => {}
-                }
-            }
-            Key::Parts(text.into())
-        }
-        KeySource::Org => text(header(headers, &KeySource::ORG_HEADER)),
-        KeySource::Header(name) => text(header(headers, name)),
-        KeySource::Cookie(name) => text(cookie(headers, name)),
-        KeySource::Route | KeySource::Global => Key::Global,
-    }
-}
-
-/// Bounded, because it is kept: a key of a kilobyte is not worth remembering as such.
-fn text(value: Option<&str>) -> Key {
-    value
-        .filter(|value| !value.is_empty() && value.len() <= 256)
-        .map_or(Key::Global, |value| Key::Text(value.into()))
-}
-
-fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
-}
-
-/// The value of the first cookie of this name (RFC 6265 §5.4).
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let pairs = headers.get_all(COOKIE).iter().flat_map(|line| line.to_str().unwrap_or_default().split(';'));
-    pairs
-        .filter_map(|pair| pair.split_once('='))
-        .find(|(own, _)| own.trim() == name)
-        .map(|(_, value)| value.trim())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,58 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn ipv6_clients_count_by_their_64_bit_network() {
-        let same: Vec<_> = ["2001:db8:0:1::1", "2001:db8:0:1:ffff::2"]
-            .iter()
-            .map(|text| key(&KeySource::Client, text.parse().unwrap(), &HeaderMap::new()))
-            .collect();
-        assert_eq!(same[0], same[1]);
-        assert_eq!(same[0].to_string(), "2001:db8:0:1::/64");
+    fn an_address_of_version_4_in_one_of_version_6_is_that_of_version_4() {
         assert_eq!(Peer::new("::ffff:10.1.2.3".parse().unwrap(), &[]).address.to_string(), "10.1.2.3");
-    }
-
-    fn counted(source: KeySource, headers: &[(&'static str, &str)]) -> Key {
-        let mut map = HeaderMap::new();
-        for (name, value) in headers {
-            map.append(*name, HeaderValue::from_str(value).unwrap());
-        }
-        key(&source, "10.0.0.1".parse().unwrap(), &map)
-    }
-
-    #[test]
-    fn a_cookie_counts_by_its_value_and_not_by_that_of_another() {
-        let session = || KeySource::Cookie("session".to_owned());
-        let text = |text: &str| Key::Text(text.into());
-        assert_eq!(counted(session(), &[("cookie", "a=1; session=ada; b=2")]), text("ada"));
-        assert_eq!(
-            counted(session(), &[("cookie", "a=1"), ("cookie", "session=\"ada=1\"")]),
-            text("\"ada=1\"")
-        );
-        for without in ["", "xsession=ada", "session", "session=", "Session=ada", "a=session=ada"] {
-            assert_eq!(counted(session(), &[("cookie", without)]), Key::Global, "{without:?}");
-        }
-        assert_eq!(counted(session(), &[]), Key::Global);
-    }
-
-    #[test]
-    fn parts_of_a_key_never_run_into_each_other() {
-        let header = |name| KeySource::Header(HeaderName::from_static(name));
-        let both = || KeySource::Composite(vec![header("x-a"), header("x-b")]);
-        let said: [&[(&str, &str)]; 8] = [
-            &[("x-a", "1"), ("x-b", "23")],
-            &[("x-a", "12"), ("x-b", "3")],
-            &[("x-a", "1 + 23")],
-            &[("x-a", "1"), ("x-b", "+ 23")],
-            &[("x-b", "1 + 23")],
-            &[("x-a", "(none)"), ("x-b", "1 + 23")],
-            &[("x-a", "1 +"), ("x-b", "23")],
-            &[],
-        ];
-        let keys: std::collections::HashSet<_> =
-            said.iter().map(|headers| counted(both(), headers)).collect();
-        assert_eq!(keys.len(), said.len());
-        let tenant = KeySource::Composite(vec![KeySource::Client, header("x-a")]);
-        assert_eq!(counted(tenant.clone(), &[("x-a", "acme")]).to_string(), "10.0.0.1 + acme");
-        assert_eq!(counted(tenant, &[("x-b", "acme")]).to_string(), "10.0.0.1 + (none)");
     }
 }

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use compact_str::CompactString;
 use rad_model::{LimitUse, Quota};
 
 use super::histogram::{Counts, Histogram};
@@ -133,10 +134,9 @@ pub struct SideCounters {
 pub enum Key {
     /// A client; IPv6 by /64, because that is what one subscriber gets.
     Address(IpAddr),
-    /// A header's or a cookie's value.
-    Text(Box<str>),
-    /// Several of these, with [`Key::BETWEEN`] between them; one that is missing is empty.
-    Parts(Box<str>),
+    /// A header's or a cookie's value, or what stands for it; or several keys with [`Key::BETWEEN`] between
+    /// them, of which one that is missing is empty. Up to 24 bytes are kept in place.
+    Text(CompactString),
     /// Everybody together, or a request without the header that the limit counts by.
     Global,
 }
@@ -151,11 +151,12 @@ impl std::fmt::Display for Key {
         match self {
             Self::Address(IpAddr::V6(address)) => write!(f, "{address}/64"),
             Self::Address(address) => address.fmt(f),
-            Self::Text(text) => f.write_str(text),
-            Self::Parts(parts) => {
-                let named =
-                    parts.split(Self::BETWEEN).map(|part| if part.is_empty() { "(none)" } else { part });
-                f.write_str(&named.collect::<Vec<_>>().join(" + "))
+            Self::Text(text) => {
+                for (at, part) in text.split(Self::BETWEEN).enumerate() {
+                    f.write_str(if at > 0 { " + " } else { "" })?;
+                    f.write_str(if part.is_empty() { "(none)" } else { part })?;
+                }
+                Ok(())
             }
             Self::Global => f.write_str("everybody"),
         }
