@@ -34,6 +34,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 use tower_http::set_header::SetResponseHeaderLayer;
 
+pub use self::breakers::KeptModes;
 use self::error::only;
 use crate::gateway::{Caller, Plan};
 use crate::sample::Lab;
@@ -54,6 +55,7 @@ pub struct Console {
     pub report: Report,
     pub exporter: Arc<Exporter>,
     pub storage: Arc<Storage>,
+    pub modes: KeptModes,
     pub caller: Caller,
     pub lab: Option<Lab>,
     pub sockets: SocketCounters,

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::{Action, SampleSettings, Settings};
-use crate::console::{self, Console, Site, SocketCounters};
+use crate::console::{self, Console, KeptModes, Site, SocketCounters};
 use crate::gateway::{Gateway, Parts, Plan, PlanError};
 use crate::sample::{self, Lab, Traffic};
 use crate::storage::{Storage, StorageError};
@@ -76,6 +76,8 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
     let epoch = format!("{:x}-{:08x}", unix_ms(), RandomState::new().hash_one(0_u8) >> 32);
     let topology = plan.topology(settings.sample.is_some());
     let journal = Arc::new(Journal::new(epoch, topology, log.clone()));
+    let modes =
+        KeptModes::restore(Arc::clone(&storage), &plan, &journal, clock.now()).map_err(storage_error)?;
     let workers = settings.gateway.workers;
     let registry =
         Arc::new(Registry::new(workers, plan.routes.len(), plan.targets.len(), plan.rollouts.len()));
@@ -125,6 +127,7 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
         journal: Arc::clone(&journal),
         exporter,
         storage,
+        modes,
         caller: gateway.caller(),
         lab,
         sockets: SocketCounters::default(),

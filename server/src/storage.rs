@@ -2,6 +2,8 @@
 //!
 //! Write-ahead log and `synchronous=FULL`: when a change is acknowledged it is on the disk.
 
+mod modes;
+
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,6 +13,7 @@ use rad_resilience::block::{SavedBlock, SavedBlocks};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::rollout::Seed;
+pub use modes::SetMode;
 
 /// Migrations, in order; `user_version` counts those that have been applied. Never change one that has
 /// been released: add another.
@@ -26,6 +29,13 @@ const MIGRATIONS: &[&str] = &[
         until_unix_ms INTEGER,
         reason TEXT,
         repetition INTEGER NOT NULL
+    ) STRICT",
+    "CREATE TABLE breaker_mode (
+        breaker TEXT PRIMARY KEY,
+        mode TEXT NOT NULL,
+        set_by TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        at_unix_ms INTEGER NOT NULL
     ) STRICT",
 ];
 

@@ -5,7 +5,7 @@ mod limits;
 mod queues;
 
 pub use cache::{CacheMetrics, CachedRoute, Invalidated};
-pub use limits::{BlockedAddress, KeyUse, RouteLimits};
+pub use limits::{BlockedAddress, KeyUse, RejectedKey, RouteLimits};
 pub use queues::{QueueMetrics, Rejected, Waiting};
 
 use serde::{Deserialize, Serialize};

@@ -41,6 +41,8 @@ pub struct Blocked {
     pub reason: BlockReason,
     /// The how manieth time in a row this is, from 1; 0 if it was never blocked but by hand.
     pub repetition: u32,
+    /// Requests that this block has turned away.
+    pub refused: u64,
 }
 
 impl Blocked {
@@ -86,6 +88,8 @@ struct Record {
     /// Rejections, as a sliding window counts them.
     rejections: [u64; 2],
     repetition: u32,
+    /// Requests that the block has turned away.
+    refused: u64,
     block: Block,
     /// When the last block ended or will end.
     ends: Timestamp,
@@ -123,7 +127,7 @@ impl<K: Hash + Eq + Clone> Blocklist<K> {
         &self.policy
     }
 
-    /// Whether `key` is blocked. One atomic load while nothing is.
+    /// Whether `key` is blocked, and so turned away, which is counted. One atomic load while nothing is.
     #[inline]
     pub fn check(&self, key: &K, now: Timestamp) -> Option<Blocked> {
         if self.blocks.load(Ordering::Relaxed) == 0 {
@@ -133,7 +137,14 @@ impl<K: Hash + Eq + Clone> Blocklist<K> {
     }
 
     fn look(&self, key: &K, now: Timestamp) -> Option<Blocked> {
-        self.records.get(key, |record| record.blocked(&self.policy, now)).flatten()
+        self.records
+            .get(key, |record| {
+                let mut blocked = record.blocked(&self.policy, now)?;
+                record.refused = record.refused.saturating_add(1);
+                blocked.refused = record.refused;
+                Some(blocked)
+            })
+            .flatten()
     }
 
     /// Notes that `key` was rejected, and says if it is blocked for that from now on.
@@ -199,6 +210,7 @@ impl<K: Hash + Eq + Clone> Blocklist<K> {
                 until: (!for_good).then_some(ends),
                 reason: BlockReason::Manual(Arc::clone(&reason)),
                 repetition: record.repetition,
+                refused: 0,
             };
             record.block = Block::Manual { reason, for_good };
             record.ends = ends;
@@ -287,6 +299,7 @@ impl<K: Hash + Eq + Clone> Blocklist<K> {
     fn lift(&self, record: &mut Record) {
         self.leaves(record);
         record.block = Block::None;
+        record.refused = 0;
     }
 
     fn leaves(&self, record: &Record) {
@@ -311,7 +324,7 @@ impl Record {
             }
             Block::Manual { reason, .. } => (Some(self.ends), BlockReason::Manual(Arc::clone(reason))),
         };
-        Some(Blocked { until, reason, repetition: self.repetition })
+        Some(Blocked { until, reason, repetition: self.repetition, refused: self.refused })
     }
 }
 

@@ -23,6 +23,7 @@ pub mod clock;
 pub mod conformance;
 pub mod dead_letter;
 pub mod fallback;
+pub mod heavy_hitters;
 pub mod hedge;
 pub mod layer;
 pub mod limiter;
@@ -38,6 +39,7 @@ pub use cache::{Cache, CacheFigures, CacheKey, CachePolicy, CacheSettings, Fresh
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp, TokioClock};
 pub use dead_letter::{DeadLetter, DeadLetters, MemoryDeadLetters};
 pub use fallback::Fallback;
+pub use heavy_hitters::HeavyHitters;
 pub use hedge::{HedgeDelay, hedge};
 pub use limiter::{
     Decision, DirectLimiter, InvalidPolicy, Limiter, NotReady, Policy, RateLimit, Standings, Stats, Strategy,

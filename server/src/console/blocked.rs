@@ -117,6 +117,7 @@ fn entry(address: IpAddr, blocked: &Blocked, now: Timestamp) -> BlockedAddress {
         reason: reason(&blocked.reason),
         by_hand: matches!(blocked.reason, BlockReason::Manual(_)),
         repetition: blocked.repetition,
+        refused: blocked.refused,
     }
 }
 

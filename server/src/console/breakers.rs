@@ -1,5 +1,8 @@
 //! The breakers' API: why each is in its state, and the switches that take its decisions over.
 
+mod kept;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -20,6 +23,9 @@ use super::api::Shared;
 use super::error::{ApiError, parse};
 use super::take::{Body, Name};
 use crate::gateway::Target;
+use crate::storage::SetMode;
+use crate::telemetry::unix_ms;
+pub use kept::KeptModes;
 
 /// A breaker with all that explains it.
 #[derive(Serialize)]
@@ -29,6 +35,8 @@ pub struct Details {
     upstream: String,
     /// Why it is in its state, and what it needs to leave it.
     says: String,
+    /// Who took its decisions over, when and why.
+    mode_set: Option<SetMode>,
     /// How near it is to what happens next.
     figures: Vec<Figure>,
     opened_because: Option<OpenReason>,
@@ -71,16 +79,31 @@ pub async fn change_mode(
     let (_, target) = find(&console, &name)?;
     let Change { mode: to, reason } = parse(&body)?;
     let from = target.breaker.set_mode(to, console.clock.now());
+    let set = SetMode { mode: to, by: act::by(&headers), reason: act::short(&reason), at_ms: unix_ms() };
+    let kept = keep(&console, &name, &set).await;
     if from != to {
         console.journal.event(EventKind::BreakerModeChanged {
             breaker: name.clone(),
             from,
             to,
-            by: act::by(&headers),
-            reason: act::short(&reason),
+            by: set.by,
+            reason: set.reason,
         });
     }
+    kept?;
     Ok(Json(json!({"breaker": name, "from": from, "to": to})))
+}
+
+/// Puts a mode on the disk.
+async fn keep(console: &Arc<Console>, name: &str, set: &SetMode) -> Result<(), ApiError> {
+    let (console, name, set) = (Arc::clone(console), name.to_owned(), set.clone());
+    match tokio::task::spawn_blocking(move || console.modes.keep(&name, set)).await {
+        Ok(Ok(())) => Ok(()),
+        _ => Err(ApiError::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the mode is in force, but could not be stored: it would be lost by a restart",
+        )),
+    }
 }
 
 pub async fn reset(
@@ -114,10 +137,13 @@ fn unknown(name: &str) -> ApiError {
 
 fn details(console: &Console, metrics: BreakerMetrics, target: &Target) -> Details {
     let snapshot = target.breaker.snapshot(console.clock.now());
+    let mode_set = console.modes.of(&target.name);
+    let who = mode_set.as_ref().map(|set| kept::says(set, unix_ms())).unwrap_or_default();
     Details {
         metrics,
         upstream: target.upstream.clone(),
-        says: format!("{snapshot}."),
+        says: format!("{snapshot}.{who}"),
+        mode_set,
         figures: figures(&snapshot),
         opened_because: snapshot.opened_because,
         open_for_ms: millis(snapshot.open_for),

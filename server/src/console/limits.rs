@@ -2,9 +2,12 @@
 
 mod words;
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
-use rad_model::metrics::{KeyUse, RouteLimits};
+use axum::http::StatusCode;
+use rad_model::metrics::{KeyUse, RejectedKey, RouteLimits};
 use rad_resilience::Clock;
 
 use super::Console;
@@ -12,8 +15,6 @@ use super::api::Shared;
 use super::error::ApiError;
 use crate::gateway::Route;
 use crate::telemetry::registry::RouteTotals;
-use axum::http::StatusCode;
-use std::time::Duration;
 
 /// So many keys of a route are listed: those that use the largest share.
 const TOP: usize = 20;
@@ -28,8 +29,8 @@ pub async fn all(State(console): Shared) -> Result<Json<Vec<RouteLimits>>, ApiEr
 
 pub fn list(console: &Console) -> Vec<RouteLimits> {
     let totals = console.report.routes();
-    let routes = console.plan.routes.iter().zip(&totals);
-    routes.filter_map(|(route, totals)| route_limits(console, route, totals)).collect()
+    let routes = console.plan.routes.iter().zip(&totals).enumerate();
+    routes.filter_map(|(at, (route, totals))| route_limits(console, at, route, totals)).collect()
 }
 
 /// Keys that all limits remember together.
@@ -38,7 +39,7 @@ pub fn keys(console: &Console) -> usize {
     limiters.map(|limiter| limiter.stats().keys).sum()
 }
 
-fn route_limits(console: &Console, route: &Route, totals: &RouteTotals) -> Option<RouteLimits> {
+fn route_limits(console: &Console, at: usize, route: &Route, totals: &RouteTotals) -> Option<RouteLimits> {
     let limiter = route.limiter.as_ref()?;
     let (policy, stats) = (limiter.policy(), limiter.stats());
     let top = limiter.listing(TOP, console.clock.now()).into_iter().map(|usage| KeyUse {
@@ -48,6 +49,7 @@ fn route_limits(console: &Console, route: &Route, totals: &RouteTotals) -> Optio
         capacity: usage.capacity,
         reset_ms: millis(usage.reset_after),
     });
+    let most_rejected = console.report.most_rejected(at, TOP).into_iter();
     let shortest = policy.quotas().iter().min_by_key(|quota| quota.window_s());
     let mut limits = RouteLimits {
         path: route.path.clone(),
@@ -58,7 +60,8 @@ fn route_limits(console: &Console, route: &Route, totals: &RouteTotals) -> Optio
             .filter(|quota| policy.capacity(**quota) != quota.requests())
             .map(|quota| policy.capacity(*quota)),
         shadow: policy.is_shadow(),
-        rejected: totals.limited,
+        rejected: totals.limited.saturating_sub(totals.blocked),
+        blocked: totals.blocked,
         shadow_rejected: totals.shadow_rejected,
         limit_waited: totals.limit_waited,
         limit_waiting: route.limit_wait.as_ref().map_or(0, |wait| wait.waiting() as u64),
@@ -67,6 +70,9 @@ fn route_limits(console: &Console, route: &Route, totals: &RouteTotals) -> Optio
         evicted: stats.evicted_total,
         memory_bytes: stats.memory_bytes as u64,
         top: top.collect(),
+        most_rejected: most_rejected
+            .map(|(key, rejected)| RejectedKey { key: key.to_string(), rejected })
+            .collect(),
         ..RouteLimits::default()
     };
     limits.says = words::says(&limits);

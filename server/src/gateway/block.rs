@@ -49,7 +49,9 @@ pub fn refuse(
         return None;
     }
     let blocked = list.check(&client::identity(client), now)?;
-    worker.shard.routes[route].limited.add();
+    let counters = &worker.shard.routes[route];
+    counters.limited.add();
+    counters.blocked.add();
     // Blocked for good, a day is as well as any time.
     let wait = blocked.retry_after(now).unwrap_or(Duration::from_hours(24));
     let by_hand = matches!(blocked.reason, BlockReason::Manual(_));

@@ -75,9 +75,11 @@ pub async fn limit(
     counters.fullest.note(&key, LimitStanding { limit, used, capacity });
     if decision.shadow_rejected {
         counters.shadow_rejected.add();
+        counters.rejected_keys.count(&key, now);
     }
     if !decision.allowed {
         counters.limited.add();
+        counters.rejected_keys.count(&key, now);
         worker.limit_reached(at, &key, decision.quota);
         block::rejected(worker, client, now);
         log(worker, route, client, parts, id, &decision);

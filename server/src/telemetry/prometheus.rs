@@ -104,7 +104,8 @@ impl Collector for Counters {
         for (route, now) in topology.routes.iter().zip(&totals.routes) {
             let outcomes = [
                 ("answered", now.answered),
-                ("limited", now.limited),
+                ("limited", now.limited.saturating_sub(now.blocked)),
+                ("blocked", now.blocked),
                 ("shed", now.shed),
                 ("short_circuited", now.short_circuited),
                 ("failed", now.failed),

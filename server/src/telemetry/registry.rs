@@ -3,14 +3,16 @@
 //! A shard is written by its worker alone, so that counting is a load and a store without a bus lock, and
 //! no cache line travels between cores. Readers sum the shards.
 
-use std::net::IpAddr;
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+mod keys;
 
-use compact_str::CompactString;
-use rad_model::{LimitUse, Quota};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use rad_resilience::Timestamp;
 
 use super::histogram::{Counts, Histogram};
+pub use keys::{Fullest, Key, LimitStanding, RejectedKeys};
 
 /// A number that only grows, written by one thread.
 #[derive(Debug, Default)]
@@ -87,7 +89,10 @@ impl Shard {
 #[derive(Debug, Default)]
 pub struct RouteCounters {
     pub answered: Counter,
+    /// Turned away by a limit, or because their client is blocked.
     pub limited: Counter,
+    /// Of these, those whose client is blocked.
+    pub blocked: Counter,
     pub short_circuited: Counter,
     pub failed: Counter,
     /// The client went away first.
@@ -111,6 +116,7 @@ pub struct RouteCounters {
     /// Of the answered and the failed.
     pub durations: Histogram,
     pub fullest: Fullest,
+    pub rejected_keys: RejectedKeys,
 }
 
 /// Requests that reached a target.
@@ -129,82 +135,6 @@ pub struct SideCounters {
     pub durations: Histogram,
 }
 
-/// Who a limit counts by.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Key {
-    /// A client; IPv6 by /64, because that is what one subscriber gets.
-    Address(IpAddr),
-    /// A header's or a cookie's value, or what stands for it; or several keys with [`Key::BETWEEN`] between
-    /// them, of which one that is missing is empty. Up to 24 bytes are kept in place.
-    Text(CompactString),
-    /// Everybody together, or a request without the header that the limit counts by.
-    Global,
-}
-
-impl Key {
-    /// What no header can hold.
-    pub const BETWEEN: char = '\n';
-}
-
-impl std::fmt::Display for Key {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Address(IpAddr::V6(address)) => write!(f, "{address}/64"),
-            Self::Address(address) => address.fmt(f),
-            Self::Text(text) => {
-                for (at, part) in text.split(Self::BETWEEN).enumerate() {
-                    f.write_str(if at > 0 { " + " } else { "" })?;
-                    f.write_str(if part.is_empty() { "(none)" } else { part })?;
-                }
-                Ok(())
-            }
-            Self::Global => f.write_str("everybody"),
-        }
-    }
-}
-
-/// The fullest limit since the sampler last looked, and whose it is.
-#[derive(Debug, Default)]
-pub struct Fullest {
-    share: AtomicU32,
-    whose: Mutex<Option<(Key, LimitStanding)>>,
-}
-
-/// How much of a limit is used, and what it allows at once.
-#[derive(Clone, Copy, Debug)]
-pub struct LimitStanding {
-    pub limit: Quota,
-    pub used: u32,
-    pub capacity: u32,
-}
-
-impl Fullest {
-    /// Notes how much of a limit a key has used. Takes the lock only when it is fuller than all before.
-    pub fn note(&self, key: &Key, standing: LimitStanding) {
-        // A share of at most 1 in ten-thousandths.
-        let share = u64::from(standing.used) * 10_000 / u64::from(standing.capacity.max(1));
-        let share = u32::try_from(share).unwrap_or(u32::MAX).max(1);
-        if share > self.share.load(Ordering::Relaxed) {
-            self.share.store(share, Ordering::Relaxed);
-            let mut whose = self.whose.lock().unwrap_or_else(PoisonError::into_inner);
-            match &mut *whose {
-                Some((known, noted)) if known == key => *noted = standing,
-                other => *other = Some((key.clone(), standing)),
-            }
-        }
-    }
-
-    /// Takes the note away and starts anew.
-    pub fn take(&self) -> Option<LimitUse> {
-        if self.share.swap(0, Ordering::Relaxed) == 0 {
-            return None;
-        }
-        let (key, LimitStanding { limit, used, capacity }) =
-            self.whose.lock().unwrap_or_else(PoisonError::into_inner).take()?;
-        Some(LimitUse { key: key.to_string(), limit, used, capacity })
-    }
-}
-
 /// The sums of all shards at a moment.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
@@ -220,6 +150,7 @@ pub struct Totals {
 pub struct RouteTotals {
     pub answered: u64,
     pub limited: u64,
+    pub blocked: u64,
     pub short_circuited: u64,
     pub failed: u64,
     pub abandoned: u64,
@@ -250,6 +181,22 @@ pub struct SideTotals {
 }
 
 impl Registry {
+    /// The `most` keys of a route that its limits rejected most often in the last minute.
+    #[must_use]
+    pub fn most_rejected(&self, route: usize, most: usize, now: Timestamp) -> Vec<(Key, u64)> {
+        let mut sums: HashMap<Key, u64> = HashMap::new();
+        for counters in self.shards.iter().filter_map(|shard| shard.routes.get(route)) {
+            for (key, count) in counters.rejected_keys.all(now) {
+                *sums.entry(key).or_default() += count;
+            }
+        }
+        let mut sums: Vec<_> = sums.into_iter().collect();
+        // Those that come equally often in one order, so that a list does not jump.
+        sums.sort_by(|(a, more), (b, less)| less.cmp(more).then_with(|| a.to_string().cmp(&b.to_string())));
+        sums.truncate(most);
+        sums
+    }
+
     /// Sums the shards.
     #[must_use]
     pub fn totals(&self) -> Totals {
@@ -259,6 +206,7 @@ impl Registry {
             for (sum, route) in totals.routes.iter_mut().zip(&shard.routes) {
                 sum.answered += route.answered.get();
                 sum.limited += route.limited.get();
+                sum.blocked += route.blocked.get();
                 sum.short_circuited += route.short_circuited.get();
                 sum.failed += route.failed.get();
                 sum.abandoned += route.abandoned.get();

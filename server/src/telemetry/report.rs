@@ -11,7 +11,7 @@ use rad_resilience::{Clock, SystemClock};
 
 use super::histogram::Counts;
 use super::journal::Journal;
-use super::registry::{Registry, RouteTotals, Totals};
+use super::registry::{Key, Registry, RouteTotals, Totals};
 use super::unix_ms;
 use crate::gateway::Plan;
 
@@ -46,6 +46,12 @@ impl Report {
         let before = self.baseline.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.registry.totals();
         now.routes.iter().zip(&before.1.routes).map(|(now, then)| difference(now, then)).collect()
+    }
+
+    /// The keys of a route that its limits rejected most often in the last minute.
+    #[must_use]
+    pub fn most_rejected(&self, route: usize, most: usize) -> Vec<(Key, u64)> {
+        self.registry.most_rejected(route, most, self.clock.now())
     }
 
     /// All breakers at this moment, with their counts since the start.
@@ -134,6 +140,7 @@ fn difference(now: &RouteTotals, then: &RouteTotals) -> RouteTotals {
     RouteTotals {
         answered: now.answered.saturating_sub(then.answered),
         limited: now.limited.saturating_sub(then.limited),
+        blocked: now.blocked.saturating_sub(then.blocked),
         short_circuited: now.short_circuited.saturating_sub(then.short_circuited),
         failed: now.failed.saturating_sub(then.failed),
         abandoned: now.abandoned.saturating_sub(then.abandoned),

@@ -49,7 +49,14 @@ async fn a_client_that_does_not_stop_is_blocked_at_every_route_until_it_is_unblo
     let scraped = String::from_utf8_lossy(&scrape.body).into_owned();
     assert!(scraped.contains("rad_blocked_addresses 1"), "{scraped}");
     assert!(scraped.contains("rad_limiter_keys{route=\"/\"} 1"), "{scraped}");
-    assert!(scraped.contains("rad_requests_total{route=\"/free\",outcome=\"limited\"} 1"), "{scraped}");
+    assert!(scraped.contains("rad_requests_total{route=\"/free\",outcome=\"blocked\"} 1"), "{scraped}");
+    assert!(scraped.contains("rad_requests_total{route=\"/\",outcome=\"limited\"} 3"), "{scraped}");
+    assert_eq!(list[0]["refused"], 1, "{list}");
+    let limits = get(program.console, "/api/limits").await.json();
+    let root = limits.as_array().unwrap().iter().find(|route| route["path"] == "/").unwrap();
+    assert_eq!((&root["rejected"], &root["blocked"]), (&json!(3), &json!(0)), "{root}");
+    assert_eq!(root["most_rejected"], json!([{"key": FROM, "rejected": 3}]));
+    assert!(root["counted"].as_str().unwrap().contains("In the last minute: 198.51.100.7 (3)."), "{root}");
 
     assert_eq!(delete(program.console, &format!("/api/blocked/{FROM}")).await.status, StatusCode::OK);
     assert_eq!(status(&program, "/free", FROM).await, 200);

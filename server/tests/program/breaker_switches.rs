@@ -78,6 +78,31 @@ async fn with_metrics_only_a_breaker_trips_and_rejects_nothing() {
 }
 
 #[tokio::test]
+async fn a_breaker_forced_open_stays_so_over_a_restart_and_says_who_did_it() {
+    let upstream = Upstream::start("u", Behaviour::Echo).await;
+    let program = program(&upstream, "");
+    let body = json!({"mode": "forced_open", "reason": "disk full"}).to_string();
+    let forced = post_json(program.console, "/api/breakers/u/mode", &body).await;
+    assert_eq!(forced.status, StatusCode::OK);
+
+    let program = program.restart("-KILL");
+    assert_eq!(get(program.gateway, "/").await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(upstream.asked(), 0);
+    let shown = says(&program).await;
+    assert_eq!(
+        (&shown["mode_set"]["by"], &shown["mode_set"]["reason"]),
+        (&json!("api"), &json!("disk full"))
+    );
+    assert!(shown["says"].as_str().unwrap().ends_with("ago: disk full."), "{shown}");
+    assert_eq!(program.log_line("circuit_breaker_mode_changed")["reason"], "kept over a restart: disk full");
+
+    set(&program, "automatic").await;
+    let program = program.restart("-KILL");
+    assert_eq!(get(program.gateway, "/").await.status, StatusCode::OK);
+    assert_eq!(says(&program).await["mode_set"], json!(null));
+}
+
+#[tokio::test]
 async fn a_reset_closes_an_open_breaker_at_once() {
     let upstream = Upstream::start("u", Behaviour::Status(500)).await;
     let program = program(&upstream, "");

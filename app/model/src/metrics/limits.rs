@@ -21,6 +21,9 @@ pub struct RouteLimits {
     pub shadow: bool,
     /// Since the start, or since the counters were reset.
     pub rejected: u64,
+    /// Requests of blocked clients, which are not among the rejected.
+    #[serde(default)]
+    pub blocked: u64,
     /// Let in, though limits that were not in shadow would have rejected them.
     pub shadow_rejected: u64,
     /// Let in after they had waited for their turn, where the route lets them.
@@ -42,6 +45,17 @@ pub struct RouteLimits {
     pub counted: String,
     /// The keys that use the largest share, the fullest first.
     pub top: Vec<KeyUse>,
+    /// The keys that were rejected, or would have been but for the shadow, most often in the last minute.
+    #[serde(default)]
+    pub most_rejected: Vec<RejectedKey>,
+}
+
+/// How often a key was rejected.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedKey {
+    pub key: String,
+    /// In the last minute.
+    pub rejected: u64,
 }
 
 /// How much of its limit a key uses.
@@ -70,4 +84,7 @@ pub struct BlockedAddress {
     pub by_hand: bool,
     /// The how manieth time in a row this is.
     pub repetition: u32,
+    /// Requests that the block has turned away.
+    #[serde(default)]
+    pub refused: u64,
 }

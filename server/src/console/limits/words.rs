@@ -1,7 +1,10 @@
 //! A limit in words.
 
 use app::format::{bytes, count};
-use rad_model::metrics::RouteLimits;
+use rad_model::metrics::{RejectedKey, RouteLimits};
+
+/// So many of those that were rejected are named.
+const NAMED: usize = 5;
 
 /// What the policy is, in a sentence.
 pub fn says(limit: &RouteLimits) -> String {
@@ -35,8 +38,20 @@ pub fn counts(limit: &RouteLimits) -> String {
         0 => String::new(),
         forgotten => format!(" {} were forgotten early, for want of room.", count(forgotten)),
     };
+    let blocked = match limit.blocked {
+        0 => String::new(),
+        blocked => format!(" {} more came from blocked clients.", count(blocked)),
+    };
+    let whom: Vec<_> = (limit.most_rejected.iter().take(NAMED))
+        .map(|RejectedKey { key, rejected }| format!("{key} ({})", count(*rejected)))
+        .collect();
+    let whom = match (whom.as_slice(), limit.most_rejected.len().saturating_sub(NAMED)) {
+        ([], _) => String::new(),
+        (named, 0) => format!(" In the last minute: {}.", named.join(", ")),
+        (named, more) => format!(" In the last minute: {} and {more} more.", named.join(", ")),
+    };
     format!(
-        "{rejected} since the start.{waited} Remembers {} of at most {} keys in {}.{forgotten}",
+        "{rejected} since the start.{whom}{blocked}{waited} Remembers {} of at most {} keys in {}.{forgotten}",
         count(limit.keys),
         count(limit.max_keys),
         bytes(limit.memory_bytes)
@@ -78,6 +93,12 @@ mod tests {
             counts(&limit()),
             "Rejected 1,200 since the start. Remembers 14 of at most 100,000 keys in 2.5 kB."
         );
+        let key = |key: &str, rejected| RejectedKey { key: key.to_owned(), rejected };
+        let most_rejected = vec![key("203.0.113.7", 1_100), key("acme", 1)];
+        assert!(counts(&RouteLimits { most_rejected, blocked: 40, ..limit() }).starts_with(
+            "Rejected 1,200 since the start. In the last minute: 203.0.113.7 (1,100), acme (1). \
+                 40 more came from blocked clients. Remembers"
+        ));
         let shadow = RouteLimits { shadow: true, shadow_rejected: 3, evicted: 7, ..limit() };
         assert!(counts(&shadow).starts_with("Would have rejected 3 since"));
         assert!(counts(&shadow).ends_with("7 were forgotten early, for want of room."));
