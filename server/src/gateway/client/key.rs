@@ -23,6 +23,8 @@ const HASHED: usize = 12;
 /// Stands between the beginning and the hash. What is taken from a header as it is has only ASCII, so that
 /// nobody can pass for somebody else's key.
 const ELLIPSIS: char = '…';
+/// A cookie of so many bytes may be a session, whatever its name is.
+const SESSION: usize = 12;
 /// What a secret shows of itself, if it is at least four times as long: enough to find it again.
 const SHOWN_OF_SECRET: usize = 4;
 
@@ -60,9 +62,12 @@ pub fn key(source: &KeySource, client: IpAddr, headers: &HeaderMap) -> Key {
             Key::Text(text)
         }
         KeySource::Org => text(header(headers, &KeySource::ORG_HEADER)),
-        KeySource::Header(name) if is_secret(name) => secret(header(headers, name)),
+        KeySource::Header(name) if is_secret(name.as_str()) => secret(header(headers, name)),
         KeySource::Header(name) => text(header(headers, name)),
-        KeySource::Cookie(name) => secret(cookie(headers, name)),
+        KeySource::Cookie(name) => match cookie(headers, name) {
+            Some(choice) if choice.len() < SESSION && !is_secret(name) => text(Some(choice)),
+            session => secret(session),
+        },
         KeySource::Route | KeySource::Global => Key::Global,
     }
 }
@@ -81,10 +86,11 @@ fn secret(value: Option<&str>) -> Key {
     Key::Text(shortened(value, shown))
 }
 
-/// Headers that carry what lets one in.
-fn is_secret(name: &HeaderName) -> bool {
+/// Headers and cookies that carry what lets one in.
+fn is_secret(name: &str) -> bool {
     const SIGNS: [&str; 6] = ["auth", "cookie", "key", "secret", "session", "token"];
-    SIGNS.iter().any(|sign| name.as_str().contains(sign))
+    let name = name.to_ascii_lowercase();
+    SIGNS.iter().any(|sign| name.contains(sign))
 }
 
 /// The beginning of a text and 60 bits of its hash: of a million keys, two are taken for one in one of two
@@ -162,6 +168,11 @@ mod tests {
         assert!(shown("x-api-key", "hunter2").starts_with('…'));
         assert_ne!(shown("x-api-key", "hunter2"), shown("x-api-key", "hunter3"));
         assert_eq!(shown("x-tenant", "acme"), "acme");
+        let plan = |value: &str| {
+            counted(KeySource::Cookie("plan".to_owned()), &[("cookie", &format!("plan={value}"))]).to_string()
+        };
+        assert_eq!(plan("gold"), "gold");
+        assert!(plan("0123456789ab").starts_with('…'));
     }
 
     #[test]
