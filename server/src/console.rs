@@ -18,7 +18,7 @@ mod socket;
 mod take;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, OriginalUri};
@@ -60,9 +60,16 @@ pub struct Console {
     /// Turns true when the program begins to leave.
     pub stopping: watch::Receiver<bool>,
     pub site: Site,
+    /// Held while a person's change looks at what it changes.
+    pub changes: Mutex<()>,
 }
 
 impl Console {
+    /// Lets no other change come between a look and the change that depends on it.
+    fn one_at_a_time(&self) -> MutexGuard<'_, ()> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
     }

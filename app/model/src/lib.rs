@@ -5,6 +5,7 @@
 //! `rad.v1+json` on `/ws` and the answers under `/api/`.
 
 pub mod backoff;
+pub mod change;
 pub mod close;
 pub mod event;
 pub mod frame;
@@ -17,6 +18,7 @@ pub mod tick;
 pub mod topology;
 
 pub use backoff::Backoff;
+pub use change::{Call, Receipt};
 pub use event::{Event, EventKind};
 pub use frame::{Bye, ClientMessage, Frame, Hello, Resume, Snapshot};
 pub use history::History;

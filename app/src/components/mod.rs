@@ -37,7 +37,7 @@ pub use icon::Icon;
 pub use knob::Knob;
 pub use limits::Limits;
 pub use meter::Meter;
-pub use outcome::{Outcome, OutcomeLine, act};
+pub use outcome::{Outcome, OutcomeLine, act, post, quoted};
 pub use pause::Pause;
 pub use pill::Pill;
 pub use rail::Rail;

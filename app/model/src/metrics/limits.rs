@@ -70,4 +70,7 @@ pub struct BlockedAddress {
     pub by_hand: bool,
     /// The how manieth time in a row this is.
     pub repetition: u32,
+    /// Names this block: another one of the same address has another name.
+    #[serde(default)]
+    pub rule: String,
 }

@@ -1,7 +1,5 @@
 //! One breaker in full.
 
-use std::time::Duration;
-
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use rad_model::metrics::Figure;
@@ -9,7 +7,7 @@ use rad_model::{BreakerMode, BreakerState, BreakerTick};
 use serde::Deserialize;
 
 use super::switches::Switches;
-use crate::components::{Card, Meter, Outcome, Pill, address, tone, word};
+use crate::components::{Card, Meter, Pill, address, tone, word};
 use crate::format;
 use crate::initial::Answers;
 use crate::live::{Live, http, poll, use_live};
@@ -32,13 +30,14 @@ pub struct Answer {
     open_for_ms: u64,
 }
 
-/// What is known of the breaker, and what became of the last press.
+/// What is known of the breaker.
 #[derive(Clone, Copy, Debug)]
 pub struct Known {
     live: Live,
     name: StoredValue<String>,
     answer: RwSignal<Option<Answer>>,
-    pub outcome: RwSignal<Outcome>,
+    /// Counts the changes made here: what was asked before one is not believed after it.
+    changes: StoredValue<u32>,
 }
 
 impl Known {
@@ -47,24 +46,18 @@ impl Known {
         self.name.with_value(|name| format!("/api{}{what}", address(name)))
     }
 
-    /// Shows what a press has changed, until the server is asked again.
-    pub fn changed(self, to: Option<BreakerMode>) {
-        self.answer.update(|answer| {
-            if let (Some(answer), Some(to)) = (answer, to) {
-                answer.mode = to;
-            }
-        });
-        // The press is over then.
-        set_timeout(move || self.ask(), Duration::ZERO);
+    /// Something was changed here.
+    pub fn changed(self) {
+        self.changes.update_value(|changes| *changes += 1);
+        self.ask();
     }
 
     fn ask(self) {
-        let before = self.outcome.try_get_untracked();
+        let before = self.changes.try_get_value();
         spawn_local(async move {
             // The banner tells of a server that does not answer.
             let Ok(mut new) = http::get::<Answer>(&self.url("")).await else { return };
-            // What was asked before a press is not believed after it, nor in a page that is gone.
-            if before.is_none() || self.outcome.try_get_untracked() != before {
+            if before.is_none() || self.changes.try_get_value() != before {
                 return;
             }
             let old = self.answer.get_untracked();
@@ -87,7 +80,7 @@ pub fn Standing(at: usize, name: String) -> impl IntoView {
         live,
         name: StoredValue::new(name.clone()),
         answer: RwSignal::new(None),
-        outcome: RwSignal::new(Outcome::default()),
+        changes: StoredValue::new(0),
     };
     let first = Answers::take(&known.url("")).and_then(|text| http::understood(&text).ok());
     known.answer.set(first);

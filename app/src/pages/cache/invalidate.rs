@@ -4,12 +4,9 @@
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use rad_model::metrics::Invalidated;
 
 use super::Known;
-use crate::components::{Card, Outcome, OutcomeLine, Rows, act};
-use crate::format;
-use crate::live::http;
+use crate::components::{Card, Outcome, OutcomeLine, Rows, act, post, quoted};
 use crate::settled::settle;
 use crate::signals::{aria, flag, text};
 
@@ -20,19 +17,15 @@ pub fn Invalidate(cache: Known) -> impl IntoView {
     let organisation = RwSignal::new(String::new());
     let sure = RwSignal::new(false);
     let busy = flag(move || outcome.with(|outcome| *outcome == Outcome::Under));
+    let done = Callback::new(move |_| {
+        sure.set(false);
+        organisation.set(String::new());
+        cache.again();
+    });
     let invalidate = move |kind: &str, what: &str| {
         let what = if kind == "all" { "true".to_owned() } else { quoted(what) };
-        let done = move |text: &str| match http::understood::<Invalidated>(text) {
-            Ok(Invalidated { removed }) => {
-                sure.set(false);
-                organisation.set(String::new());
-                cache.again();
-                Outcome::Done { said: told(removed), undo: String::new() }
-            }
-            Err(why) => Outcome::Failed(why),
-        };
         let body = format!("{{\"{kind}\":{what}}}");
-        act(outcome, "POST", "/api/cache/invalidate".to_owned(), body, Box::new(done));
+        act(outcome, post("/api/cache/invalidate".to_owned(), body), done);
     };
     let tags = move || {
         let mut tags: Vec<String> =
@@ -76,16 +69,7 @@ pub fn Invalidate(cache: Known) -> impl IntoView {
                 </button>
                 <button data-testid="invalidate-not" hidden=flag(move || !sure.get()) on:click=move |_| sure.set(false)>"Cancel"</button>
             </div>
-            <OutcomeLine outcome error="invalidate-error" undo=Callback::new(|_| {})/>
+            <OutcomeLine outcome error="invalidate-error" done/>
         })}</Card>
     })
-}
-
-fn told(removed: u64) -> String {
-    let answers = if removed == 1 { "answer" } else { "answers" };
-    format!("Invalidated {} {answers}.", format::count(removed))
-}
-
-fn quoted(text: &str) -> String {
-    serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())
 }
