@@ -20,6 +20,7 @@ mod take;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use app::board::Board;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, OriginalUri};
 use axum::http::{HeaderName, HeaderValue, header};
@@ -84,7 +85,7 @@ impl Console {
         let Hello { epoch, seq, interval_ms, resume } = self.journal.hello(None);
         debug_assert!(matches!(resume, Resume::Snapshot(_)));
         let hello = Arc::new(Hello { epoch, seq, interval_ms, resume });
-        let answers = answers::of(self, path);
+        let answers = answers::of(self, path, &Board::new(&hello));
         app::Initial { hello, lab: self.lab.as_ref().map(Lab::state), answers }
     }
 }

@@ -13,6 +13,7 @@ pub mod history;
 pub mod lab;
 pub mod metrics;
 pub mod quota;
+pub mod rejections;
 pub mod share;
 pub mod tick;
 pub mod topology;
@@ -24,6 +25,7 @@ pub use frame::{Bye, ClientMessage, Frame, Hello, Resume, Snapshot};
 pub use history::History;
 pub use lab::{Knobs, KnobsPatch, LabState};
 pub use quota::Quota;
+pub use rejections::Rejections;
 pub use share::Share;
 pub use tick::{
     BreakerMode, BreakerState, BreakerTick, LimitUse, RolloutTick, RouteTick, SideTick, Tick, Totals,
