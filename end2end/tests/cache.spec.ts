@@ -50,7 +50,7 @@ test("the figures of the cache are those of the traffic", async ({ page, launch,
   await expect(row).toContainText("60 %");
   await expect(row).toContainText("5 lookups");
   await expect(page.getByTestId("cached-/trends")).toContainText("0 %");
-  await expect(page.getByTestId("cached-/trends")).toContainText("10 min, 60 min more if the upstream fails");
+  await expect(page.getByTestId("cached-/trends")).toContainText("10 min, 1 h more if the upstream fails");
 
   well.manner = "fail";
   const stale = await send(`${gateway.traffic}/trends`, { count: 1 });
