@@ -123,7 +123,8 @@ pub fn worst_limit(board: &Board) -> String {
         let usage = usage(board, *at);
         (usage.rejected, format::whole(usage.share * 10.0))
     };
-    let limited = (0..routes.len()).filter(|at| routes.get(*at).is_some_and(|route| !route.limits.is_empty()));
+    let limited =
+        (0..routes.len()).filter(|at| routes.get(*at).is_some_and(|route| !route.limits.is_empty()));
     let worst = limited.rev().max_by_key(rank).and_then(|at| routes.get(at));
     worst.map(|route| route.path.clone()).unwrap_or_default()
 }

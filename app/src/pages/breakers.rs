@@ -25,10 +25,12 @@ pub fn page() -> Settled {
         let worst = board.snapshot.topology.breakers.get(board.worst_breaker());
         worst.map(|info| info.name.clone()).unwrap_or_default()
     });
-    let chosen = Memo::new(move |_| Some(wanted.get()).filter(|name| !name.is_empty()).unwrap_or(worst.clone()));
+    let chosen =
+        Memo::new(move |_| Some(wanted.get()).filter(|name| !name.is_empty()).unwrap_or(worst.clone()));
     let details = move || {
         let chosen = chosen.get();
-        let known = live.topology.with(|topology| topology.breakers.iter().position(|info| info.name == chosen));
+        let known =
+            live.topology.with(|topology| topology.breakers.iter().position(|info| info.name == chosen));
         match known {
             Some(at) => settle(view! { <Standing at name=chosen/> }),
             None if chosen.is_empty() => settle(()),

@@ -22,11 +22,11 @@ pub fn page() -> Settled {
     let is_known = flag(move || limits.with(|limits| limits.is_some()));
     // The one that is named, or else the worst one when the page came up.
     let worst = use_live().board.with_untracked(worst_limit);
-    let chosen = Memo::new(move |_| Some(wanted.get()).filter(|route| !route.is_empty()).unwrap_or(worst.clone()));
+    let chosen =
+        Memo::new(move |_| Some(wanted.get()).filter(|route| !route.is_empty()).unwrap_or(worst.clone()));
     let known = Memo::new(move |_| {
         let chosen = chosen.get();
-        let is_known =
-            limits.with(|limits| limits.into_iter().flatten().any(|limit| limit.path == chosen));
+        let is_known = limits.with(|limits| limits.into_iter().flatten().any(|limit| limit.path == chosen));
         if is_known { chosen } else { String::new() }
     });
     let absent = text(move || match wanted.get().as_str() {
@@ -35,13 +35,15 @@ pub fn page() -> Settled {
         route => format!("No route {route} is limited."),
     });
     let details = move || match known.get() {
-        path if path.is_empty() => settle(view! { <p class="muted">{absent}</p> }),
+        path if path.is_empty() => settle(view! {
+            {limits.doubt()}
+            <p class="muted">{absent}</p>
+        }),
         path => settle(view! { <Users limits path candidate/> }),
     };
     reveal("limit", wanted.into());
     settle(view! {
         <Limits chosen=chosen.into()/>
-        {limits.doubt()}
         {changing(Box::new(details))}
         <Blocked candidate/>
     })

@@ -7,12 +7,14 @@ use std::future::Future;
 use std::pin::Pin;
 
 use leptos::prelude::*;
+use leptos::task::spawn_local_scoped_with_cancellation;
 use leptos::wasm_split::SplitLoaderError;
 use leptos_router::ChooseView;
 use leptos_router::hooks::use_location;
 
 use crate::components::Card;
-use crate::settled::{Settled, settle};
+use crate::live::{poll, use_live};
+use crate::settled::{Settled, changing, settle};
 
 /// What drawing such a page gives.
 pub type Drawn = Result<Settled, SplitLoaderError>;
@@ -22,11 +24,13 @@ pub type Drawn = Result<Settled, SplitLoaderError>;
 pub struct Part {
     /// What its file is named after.
     name: &'static str,
-    draw: fn() -> Pin<Box<dyn Future<Output = Drawn>>>,
+    draw: Draw,
 }
 
+type Draw = fn() -> Pin<Box<dyn Future<Output = Drawn>>>;
+
 impl Part {
-    pub const fn new(name: &'static str, draw: fn() -> Pin<Box<dyn Future<Output = Drawn>>>) -> Self {
+    pub const fn new(name: &'static str, draw: Draw) -> Self {
         Self { name, draw }
     }
 }
@@ -35,23 +39,65 @@ impl ChooseView for Part {
     async fn choose(self) -> AnyView {
         // The server tells the browser early what this page needs.
         leptos::prefetch_lazy_fn_on_server(self.name);
-        // Nothing is kept of a failure: coming here again tries again.
-        (self.draw)().await.unwrap_or_else(|_| absent()).into_any()
+        (self.draw)().await.unwrap_or_else(|_| absent(self.draw)).into_any()
     }
 
     async fn preload(&self) {}
 }
 
-/// What is shown in place of a page whose code did not come.
-fn absent() -> Settled {
+/// What is shown in place of a page whose code did not come, until it comes.
+fn absent(draw: Draw) -> Settled {
     let path = use_location().pathname;
-    settle(view! {
-        <Card id="not-loaded" title="This page could not be loaded" class="narrow">{settle(view! {
-            <p class="muted">
-                "The server does not answer, or it is another version now than the one that this window was "
-                "loaded from. "
-                <a href=path rel="external">"Load the page again"</a>
-            </p>
-        })}</Card>
-    })
+    let live = use_live();
+    let came = StoredValue::new_local(None::<Settled>);
+    let is_here = RwSignal::new(false);
+    let owner = Owner::current();
+    // Nothing is kept of a failure: asking again asks the server again.
+    let ask = move || {
+        let Some(owner) = &owner else { return };
+        owner.with(|| {
+            spawn_local_scoped_with_cancellation(async move {
+                if let Ok(page) = draw().await
+                    && !is_here.get_untracked()
+                {
+                    came.set_value(Some(page));
+                    is_here.set(true);
+                }
+            });
+        });
+    };
+    let again = ask.clone();
+    Effect::new(move |_| {
+        if !live.stale.get() {
+            again();
+        }
+    });
+    let polls = StoredValue::new(0_u32);
+    poll(move || {
+        let count = polls.try_update_value(|polls| {
+            *polls = polls.wrapping_add(1);
+            *polls
+        });
+        // Ever less often: after 2 s, 6 s, 14 s, then twice a minute.
+        if count.is_some_and(|count| count > 1 && (count.is_power_of_two() || count.is_multiple_of(16)))
+            && !is_here.get_untracked()
+        {
+            ask();
+        }
+    });
+    let card = move || {
+        settle(view! {
+            <Card id="not-loaded" title="This page could not be loaded" class="narrow">{settle(view! {
+                <p class="muted">
+                    "The server does not answer, or it is another version now than the one that this window was "
+                    "loaded from. It is asked again and again. "
+                    <a href=path rel="external">"Load the page again"</a>
+                </p>
+            })}</Card>
+        })
+    };
+    changing(Box::new(move || {
+        is_here.track();
+        came.try_update_value(Option::take).flatten().unwrap_or_else(card)
+    }))
 }

@@ -106,7 +106,9 @@ fn expected(
         Some(reason) if reason.is_empty() => {
             ApiError::overtaken(format_args!("{address} is blocked in another way now"))
         }
-        Some(reason) => ApiError::overtaken(format_args!("{address} is blocked in another way now ({reason})")),
+        Some(reason) => {
+            ApiError::overtaken(format_args!("{address} is blocked in another way now ({reason})"))
+        }
     })
 }
 

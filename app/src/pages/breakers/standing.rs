@@ -10,7 +10,7 @@ use super::switches::Switches;
 use crate::components::{Card, Meter, Pill, address, tone, word};
 use crate::format;
 use crate::initial::Answers;
-use crate::live::{Live, http, poll, use_live};
+use crate::live::{Freshness, Live, http, poll, use_live};
 use crate::settled::settle;
 use crate::signals::{flag, text};
 
@@ -38,6 +38,7 @@ pub struct Known {
     answer: RwSignal<Option<Answer>>,
     /// Counts the changes made here: what was asked before one is not believed after it.
     changes: StoredValue<u32>,
+    fresh: Freshness,
 }
 
 impl Known {
@@ -55,11 +56,13 @@ impl Known {
     fn ask(self) {
         let before = self.changes.try_get_value();
         spawn_local(async move {
-            // The banner tells of a server that does not answer.
-            let Ok(mut new) = http::get::<Answer>(&self.url("")).await else { return };
+            let Some(url) = self.name.try_get_value().map(|_| self.url("")) else { return };
+            let new = http::get::<Answer>(&url).await;
             if before.is_none() || self.changes.try_get_value() != before {
                 return;
             }
+            self.fresh.heard(new.as_ref().err());
+            let Ok(mut new) = new else { return };
             let old = self.answer.get_untracked();
             if let Some(old) = old.filter(|_| self.live.held.with_untracked(Option::is_some)) {
                 // Figures stand still with the rest of the page; switches show what is in force.
@@ -81,6 +84,7 @@ pub fn Standing(at: usize, name: String) -> impl IntoView {
         name: StoredValue::new(name.clone()),
         answer: RwSignal::new(None),
         changes: StoredValue::new(0),
+        fresh: Freshness::new(),
     };
     let first = Answers::take(&known.url("")).and_then(|text| http::understood(&text).ok());
     known.answer.set(first);
@@ -118,6 +122,7 @@ pub fn Standing(at: usize, name: String) -> impl IntoView {
     let rows: Vec<_> = (0..MOST).map(|at| settle(view! { <Row known at/> })).collect();
     settle(view! {
         <Card id="breaker" title=name note=since class="acts" aside=pill>{settle(view! {
+            {known.fresh.line(flag(move || known.answer.with(Option::is_some)))}
             <p class="says" data-testid="says">{of(|answer| answer.says.clone())}</p>
             <table class="rows figures"><tbody>{rows}</tbody></table>
             <p class="muted" data-testid="counts">{of(counts)}</p>
@@ -178,6 +183,9 @@ mod tests {
     #[test]
     fn counts_are_told_in_one_line() {
         let answer = Answer { trips: 1, rejected: 1_200, open_for_ms: 60_000, ..Answer::default() };
-        assert_eq!(counts(&answer), "Opened 1 time and rejected 1,200 since the start. Stays open for 60 s.");
+        assert_eq!(
+            counts(&answer),
+            "Opened 1 time and rejected 1,200 since the start. Stays open for 1 min."
+        );
     }
 }

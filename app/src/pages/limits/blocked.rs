@@ -77,6 +77,7 @@ pub fn Blocked(candidate: RwSignal<String>) -> impl IntoView {
     let in_force = Signal::derive(move || Some(time.get()));
     settle(view! {
         <Card id="block" title="Blocked clients" class="acts" hint="Their requests are answered with 429, on every route, until the time is over.">{settle(view! {
+            {list.all.doubt()}
             <p class="muted" hidden=flag(move || list.all.with(|all| all.is_none_or(|all| !all.is_empty())))>"Nobody is blocked."</p>
             <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(move || list.addresses()) row=Arc::new(move |at| blocked(list, at))/>
             <form class="acting" onsubmit="return false">
@@ -137,10 +138,5 @@ fn by(blocked: &BlockedAddress) -> String {
 
 /// As the API takes it.
 fn body(address: &str, lasts: &str, reason: &str) -> String {
-    format!(
-        "{{\"address\":{},\"for\":{},\"reason\":{}}}",
-        quoted(address),
-        quoted(lasts),
-        quoted(reason)
-    )
+    format!("{{\"address\":{},\"for\":{},\"reason\":{}}}", quoted(address), quoted(lasts), quoted(reason))
 }
