@@ -145,6 +145,7 @@ impl Board {
     /// The breaker that needs to be looked at first: one that rejects before one that does not.
     #[must_use]
     pub fn worst_breaker(&self) -> usize {
+        // Of equals the first.
         let rank = |tick: &BreakerTick| match (tick.mode, tick.state) {
             (BreakerMode::ForcedOpen, _) | (BreakerMode::Automatic, BreakerState::Open) => 4,
             (BreakerMode::Automatic, BreakerState::HalfOpen) => 3,
@@ -153,9 +154,13 @@ impl Board {
             (BreakerMode::Disabled, _) => 1,
             (_, BreakerState::Closed) => 0,
         };
-        let ticks = self.snapshot.now.iter().flat_map(|now| now.breakers.iter().enumerate());
-        // Of equals the first.
-        ticks.rev().max_by_key(|(_, tick)| rank(tick)).map_or(0, |(at, _)| at)
+        let mut worst = (0, 0);
+        for (at, tick) in self.snapshot.now.iter().flat_map(|now| &now.breakers).enumerate() {
+            if rank(tick) > worst.1 {
+                worst = (at, rank(tick));
+            }
+        }
+        worst.0
     }
 
     fn remember(&mut self, tick: &Tick) {

@@ -72,6 +72,7 @@ test("what is written before the page is alive stays, and is what is sent", asyn
   await page.goto(`${gateway.console}/query`, { waitUntil: "commit" });
   await page.getByTestId("query-body").fill('{"early":true}');
   pass();
+  await page.waitForFunction(() => window.RadMonitor !== undefined);
   await expectLive(page);
   await expect(page.getByTestId("query-body")).toHaveValue('{"early":true}');
   await page.getByTestId("query-send").click();

@@ -20,10 +20,14 @@ impl Rejections {
 
     /// Takes in an interval, and forgets what is over a minute old by then.
     pub fn push(&mut self, tick: &Tick) {
-        let old = self.at_ms.partition_point(|at_ms| at_ms.saturating_add(Self::KEPT_MS) <= tick.at_ms);
-        self.at_ms.drain(..old);
-        self.route.drain(..old.min(self.route.len()));
-        self.count.drain(..old.min(self.count.len()));
+        while self.at_ms.first().is_some_and(|at_ms| at_ms.saturating_add(Self::KEPT_MS) <= tick.at_ms) {
+            self.at_ms.remove(0);
+            for column in [&mut self.route, &mut self.count] {
+                if !column.is_empty() {
+                    column.remove(0);
+                }
+            }
+        }
         for route in tick.routes.iter().filter(|route| route.limited > 0) {
             self.at_ms.push(tick.at_ms);
             self.route.push(route.route);

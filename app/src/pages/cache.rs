@@ -59,7 +59,7 @@ fn route(cache: Known, at: usize) -> Settled {
         vec![
             cell("mono", path),
             holding("whole", settle(view! { <Meter share label=path calm=true/> })),
-            cell("num", of(lookups)),
+            cell("num whole", of(lookups)),
             cell("whole", of(kept)),
             cell("muted wide", of(|route| route.tags.join(", "))),
         ],
@@ -102,7 +102,7 @@ fn Saved(cache: Known) -> impl IntoView {
             <tr>
                 <td>{name}</td>
                 <td class="third"><Meter share=share(value) label=text(move || name.to_owned()) calm/></td>
-                <td class="muted">{of(says)}</td>
+                <td class="muted whole">{of(says)}</td>
             </tr>
         })
     };
@@ -142,12 +142,13 @@ fn counts(cache: &CacheMetrics) -> String {
     let count = format::count;
     format!(
         "{} waited for another's call, {} did not because such answers are not kept. {} were served old while loaded anew, {} because the upstream failed. \
-         {} calls failed. {} answers left for want of room, {} were too long to be kept.",
+         {} {} failed. {} answers left for want of room, {} were too long to be kept.",
         count(cache.coalesced),
         count(cache.passed),
         count(cache.stale_hits),
         count(cache.stale_on_error),
         count(cache.load_failures),
+        if cache.load_failures == 1 { "call" } else { "calls" },
         count(cache.evictions),
         count(cache.too_large)
     )

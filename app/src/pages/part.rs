@@ -7,14 +7,13 @@ use std::future::Future;
 use std::pin::Pin;
 
 use leptos::prelude::*;
-use leptos::task::spawn_local_scoped_with_cancellation;
 use leptos::wasm_split::SplitLoaderError;
 use leptos_router::ChooseView;
 use leptos_router::hooks::use_location;
 
 use crate::components::Card;
-use crate::live::{poll, use_live};
-use crate::settled::{Settled, changing, settle};
+use crate::live::poll;
+use crate::settled::{Settled, settle};
 
 /// What drawing such a page gives.
 pub type Drawn = Result<Settled, SplitLoaderError>;
@@ -24,13 +23,11 @@ pub type Drawn = Result<Settled, SplitLoaderError>;
 pub struct Part {
     /// What its file is named after.
     name: &'static str,
-    draw: Draw,
+    draw: fn() -> Pin<Box<dyn Future<Output = Drawn>>>,
 }
 
-type Draw = fn() -> Pin<Box<dyn Future<Output = Drawn>>>;
-
 impl Part {
-    pub const fn new(name: &'static str, draw: Draw) -> Self {
+    pub const fn new(name: &'static str, draw: fn() -> Pin<Box<dyn Future<Output = Drawn>>>) -> Self {
         Self { name, draw }
     }
 }
@@ -39,39 +36,16 @@ impl ChooseView for Part {
     async fn choose(self) -> AnyView {
         // The server tells the browser early what this page needs.
         leptos::prefetch_lazy_fn_on_server(self.name);
-        (self.draw)().await.unwrap_or_else(|_| absent(self.draw)).into_any()
+        (self.draw)().await.unwrap_or_else(|_| absent()).into_any()
     }
 
     async fn preload(&self) {}
 }
 
-/// What is shown in place of a page whose code did not come, until it comes.
-fn absent(draw: Draw) -> Settled {
+/// What is shown in place of a page whose code did not come. Once it does, the window is loaded again: of another
+/// version of the server everything else would be old, too.
+fn absent() -> Settled {
     let path = use_location().pathname;
-    let live = use_live();
-    let came = StoredValue::new_local(None::<Settled>);
-    let is_here = RwSignal::new(false);
-    let owner = Owner::current();
-    // Nothing is kept of a failure: asking again asks the server again.
-    let ask = move || {
-        let Some(owner) = &owner else { return };
-        owner.with(|| {
-            spawn_local_scoped_with_cancellation(async move {
-                if let Ok(page) = draw().await
-                    && !is_here.get_untracked()
-                {
-                    came.set_value(Some(page));
-                    is_here.set(true);
-                }
-            });
-        });
-    };
-    let again = ask.clone();
-    Effect::new(move |_| {
-        if !live.stale.get() {
-            again();
-        }
-    });
     let polls = StoredValue::new(0_u32);
     poll(move || {
         let count = polls.try_update_value(|polls| {
@@ -79,25 +53,31 @@ fn absent(draw: Draw) -> Settled {
             *polls
         });
         // Ever less often: after 2 s, 6 s, 14 s, then twice a minute.
-        if count.is_some_and(|count| count > 1 && (count.is_power_of_two() || count.is_multiple_of(16)))
-            && !is_here.get_untracked()
-        {
-            ask();
+        if count.is_some_and(|count| count > 1 && (count.is_power_of_two() || count % 16 == 0)) {
+            try_again(path.get_untracked(), polls);
         }
     });
-    let card = move || {
-        settle(view! {
-            <Card id="not-loaded" title="This page could not be loaded" class="narrow">{settle(view! {
-                <p class="muted">
-                    "The server does not answer, or it is another version now than the one that this window was "
-                    "loaded from. It is asked again and again. "
-                    <a href=path rel="external">"Load the page again"</a>
-                </p>
-            })}</Card>
-        })
-    };
-    changing(Box::new(move || {
-        is_here.track();
-        came.try_update_value(Option::take).flatten().unwrap_or_else(card)
-    }))
+    settle(view! {
+        <Card id="not-loaded" title="This page could not be loaded" class="narrow">{settle(view! {
+            <p class="muted">
+                "The server does not answer, or it is another version now than the one that this window was "
+                "loaded from. It is asked again and again. "
+                <a href=path rel="external">"Load the page again"</a>
+            </p>
+        })}</Card>
+    })
 }
+
+/// Nothing is kept of a failure: this asks the server again.
+#[cfg(feature = "hydrate")]
+fn try_again(path: String, page: StoredValue<u32>) {
+    leptos::task::spawn_local(async move {
+        // Somebody may have gone elsewhere meanwhile.
+        if super::load(&path).await && page.try_get_value().is_some() {
+            let _ = window().location().reload();
+        }
+    });
+}
+
+#[cfg(not(feature = "hydrate"))]
+fn try_again(_: String, _: StoredValue<u32>) {}

@@ -62,7 +62,7 @@ fn queue(queues: Known, at: usize) -> Settled {
     row(
         text(move || format!("queue-{}", path.get())),
         vec![
-            cell("mono", path),
+            cell("mono one", path),
             holding("", pill),
             holds,
             waits,

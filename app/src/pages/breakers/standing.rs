@@ -142,7 +142,7 @@ fn Row(known: Known, at: usize) -> impl IntoView {
         <tr hidden=flag(move || figure().is_none())>
             <td>{name}</td>
             <td class="third"><Meter share label=name/></td>
-            <td class="muted">{of(stands)}</td>
+            <td class="muted whole">{of(stands)}</td>
         </tr>
     }
 }
@@ -159,8 +159,12 @@ fn counts(answer: &Answer) -> String {
 /// `3, opens at 5`.
 fn stands(figure: &Figure) -> String {
     let Figure { value, limit, unit, then, .. } = figure;
-    let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
-    format!("{}{unit}, {then} at {}{unit}", format::plain(*value), format::plain(*limit))
+    let told = |value: f64| match unit.as_str() {
+        "" => format::plain(value),
+        "s" => format::length(format::whole(value * 1_000.0)),
+        unit => format!("{} {unit}", format::plain(value)),
+    };
+    format!("{}, {then} at {}", told(*value), told(*limit))
 }
 
 #[cfg(test)]
@@ -178,6 +182,7 @@ mod tests {
         };
         assert_eq!(stands(&figure(12.5, "%")), "12.5 %, opens at 50 %");
         assert_eq!(stands(&figure(3.0, "")), "3, opens at 50");
+        assert_eq!(stands(&figure(75.0, "s")), "1 min 15 s, opens at 50 s");
     }
 
     #[test]

@@ -101,7 +101,7 @@ fn user(limit: Limit, at: usize, candidate: RwSignal<String>) -> Settled {
         vec![
             cell("mono one", key),
             holding("whole", settle(view! { <Meter share label=key/> })),
-            cell("num one", read(used)),
+            cell("num one whole", read(used)),
             cell("num wide muted", read(|user| format::seconds(user.reset_ms))),
             holding("num acting", block),
         ],
