@@ -1,10 +1,12 @@
 //! Everything that the page shows, and how it moves on: the snapshot of the model, its place in the
-//! sequence of frames, and what no frame carries: the rejections of the last minute, and how long the sides
-//! of rollouts took in the last seconds.
+//! sequence of frames, and what no frame carries: how long the sides of rollouts took in the last seconds.
 
 use std::collections::VecDeque;
 
-use rad_model::{EventKind, Frame, Hello, Resume, RolloutTick, RouteTick, Share, Snapshot, Tick};
+use rad_model::{
+    BreakerMode, BreakerState, BreakerTick, EventKind, Frame, Hello, Resume, RolloutTick, RouteTick, Share,
+    Snapshot, Tick,
+};
 
 /// Figures of a single second jump too much to be read: what is shown is the mean of so many.
 pub const MEAN_MS: u64 = 10_000;
@@ -19,7 +21,6 @@ pub struct Board {
     /// Time between ticks, milliseconds.
     pub interval_ms: u32,
     pub snapshot: Snapshot,
-    rejections: VecDeque<(u64, Vec<(u32, u32)>)>,
     /// The p99 of both sides of each rollout.
     sides: VecDeque<(u64, Vec<[u32; 2]>)>,
 }
@@ -47,7 +48,6 @@ impl Board {
                 self.snapshot = *snapshot;
                 self.epoch = hello.epoch;
                 self.seq = hello.seq;
-                self.rejections.clear();
                 self.sides.clear();
                 if let Some(now) = self.snapshot.now.take() {
                     self.remember(&now);
@@ -136,29 +136,39 @@ impl Board {
         self.snapshot.routes.iter().find(|tick| tick.route == route)
     }
 
-    /// Rejected requests of a route in the last minute, as far as this page has seen it.
+    /// Rejected requests of a route in the last minute.
     #[must_use]
     pub fn rejected_in_a_minute(&self, route: u32) -> u32 {
-        let counts = self.rejections.iter().flat_map(|(_, routes)| routes);
-        counts.filter(|(at, _)| *at == route).fold(0, |sum, (_, count)| sum.saturating_add(*count))
+        self.snapshot.rejections.of(route)
+    }
+
+    /// The breaker that needs to be looked at first: one that rejects before one that does not.
+    #[must_use]
+    pub fn worst_breaker(&self) -> usize {
+        // Of equals the first.
+        let rank = |tick: &BreakerTick| match (tick.mode, tick.state) {
+            (BreakerMode::ForcedOpen, _) | (BreakerMode::Automatic, BreakerState::Open) => 4,
+            (BreakerMode::Automatic, BreakerState::HalfOpen) => 3,
+            (BreakerMode::MetricsOnly, BreakerState::Open | BreakerState::HalfOpen) => 2,
+            // What people have left so.
+            (BreakerMode::Disabled, _) => 1,
+            (_, BreakerState::Closed) => 0,
+        };
+        let mut worst = (0, 0);
+        for (at, tick) in self.snapshot.now.iter().flat_map(|now| &now.breakers).enumerate() {
+            if rank(tick) > worst.1 {
+                worst = (at, rank(tick));
+            }
+        }
+        worst.0
     }
 
     fn remember(&mut self, tick: &Tick) {
-        let limited: Vec<_> =
-            tick.routes.iter().filter(|r| r.limited > 0).map(|r| (r.route, r.limited)).collect();
-        if !limited.is_empty() {
-            self.rejections.push_back((tick.at_ms, limited));
-        }
-        forget(&mut self.rejections, 60_000, tick.at_ms);
         let sides = tick.rollouts.iter().map(|tick| [tick.legacy.p99_us, tick.candidate.p99_us]).collect();
         self.sides.push_back((tick.at_ms, sides));
-        forget(&mut self.sides, MEAN_MS, tick.at_ms);
-    }
-}
-
-fn forget<T>(seen: &mut VecDeque<(u64, T)>, after_ms: u64, now_ms: u64) {
-    while seen.front().is_some_and(|(at, _)| at + after_ms <= now_ms) {
-        seen.pop_front();
+        while self.sides.front().is_some_and(|(at, _)| at + MEAN_MS <= tick.at_ms) {
+            self.sides.pop_front();
+        }
     }
 }
 
@@ -205,6 +215,26 @@ mod tests {
         let mut board = board();
         assert_eq!(board.greet(hello("b", 9, Resume::Missed(vec![tick(9, 0)]))), 0);
         assert_eq!((board.epoch.as_str(), board.snapshot.history.len()), ("", 0));
+    }
+
+    #[test]
+    fn an_open_breaker_is_worse_than_a_half_open_one_and_of_equals_the_first_is_meant() {
+        let mut board = board();
+        assert_eq!(board.worst_breaker(), 0);
+        let breaker = |state, mode| BreakerTick { state, mode, ..BreakerTick::default() };
+        let shown = |board: &mut Board, seq, breakers| {
+            board.apply(&Frame::Tick(Tick { seq, at_ms: seq * 1_000, breakers, ..Tick::default() }));
+            board.worst_breaker()
+        };
+        let (closed, half) = (BreakerState::Closed, BreakerState::HalfOpen);
+        let auto = BreakerMode::Automatic;
+        let mut breakers = vec![breaker(closed, auto), breaker(half, auto), breaker(half, auto)];
+        assert_eq!(shown(&mut board, 6, breakers.clone()), 1);
+        breakers.push(breaker(BreakerState::Open, auto));
+        assert_eq!(shown(&mut board, 7, breakers.clone()), 3);
+        breakers.push(breaker(BreakerState::Open, BreakerMode::Disabled));
+        breakers[0] = breaker(closed, BreakerMode::ForcedOpen);
+        assert_eq!(shown(&mut board, 8, breakers), 0);
     }
 
     fn rollout(seq: u64, percent: f64, p99_us: u32) -> Frame {

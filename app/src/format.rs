@@ -87,20 +87,26 @@ pub fn countdown(ms: u64) -> String {
     format!("{} s", fixed(approximate(ms) / 1_000.0, 1))
 }
 
-/// Whole seconds, rounded up: `42 s`.
+/// How long still, in whole seconds, rounded up: `42 s`, `1 min 30 s`.
 #[must_use]
 pub fn seconds(ms: u64) -> String {
-    format!("{} s", count(ms.div_ceil(1_000)))
+    length(ms.div_ceil(1_000).saturating_mul(1_000))
 }
 
-/// How long something lasts, never rounded up: `0.2 s`, `15 s`, `150 s`, `12 min`.
+/// How long something lasts, never rounded up: `0.2 s`, `15 s`, `2 min 30 s`, `12 min`, `1 h 30 min`, `2 days`.
 #[must_use]
 pub fn length(ms: u64) -> String {
-    match ms {
-        0..10_000 => format!("{} s", plain(approximate(ms / 100) / 10.0)),
-        10_000..600_000 => format!("{} s", ms / 1_000),
-        _ => age(ms),
-    }
+    let (minutes, hours) = (ms / 60_000, ms / 3_600_000);
+    let (whole, unit, rest, small) = match ms {
+        0..10_000 => return format!("{} s", plain(approximate(ms / 100) / 10.0)),
+        10_000..60_000 => (ms / 1_000, "s", 0, ""),
+        60_000..600_000 => (minutes, "min", ms / 1_000 % 60, "s"),
+        600_000..3_600_000 => (minutes, "min", 0, ""),
+        3_600_000..36_000_000 => (hours, "h", minutes % 60, "min"),
+        36_000_000..172_800_000 => (hours, "h", 0, ""),
+        _ => (hours / 24, "days", 0, ""),
+    };
+    if rest == 0 { format!("{whole} {unit}") } else { format!("{whole} {unit} {rest} {small}") }
 }
 
 /// A size, in decimal units: `640 B`, `2.5 kB`, `64 MB`.
@@ -194,7 +200,15 @@ mod tests {
     fn ages_grow_coarser_with_time() {
         assert_eq!([age(400), age(12_900), age(200_000), age(8_000_000)], ["0.4 s", "12 s", "3 min", "2 h"]);
         assert_eq!(seconds(41_200), "42 s");
-        let lengths = [length(250), length(2_000), length(15_900), length(150_000), length(720_000)];
-        assert_eq!(lengths, ["0.2 s", "2 s", "15 s", "150 s", "12 min"]);
+        let lengths =
+            [250, 2_000, 15_900, 120_000, 150_900, 720_000, 3_600_000, 5_400_000, 172_800_000].map(length);
+        assert_eq!(
+            lengths,
+            ["0.2 s", "2 s", "15 s", "2 min", "2 min 30 s", "12 min", "1 h", "1 h 30 min", "2 days"]
+        );
+        assert_eq!(
+            [seconds(59_001), seconds(3_600_000), seconds(u64::MAX)],
+            ["1 min", "1 h", "213503982334 days"]
+        );
     }
 }

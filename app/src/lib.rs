@@ -10,6 +10,7 @@ pub mod events;
 pub mod format;
 mod initial;
 mod json;
+mod kept;
 pub mod live;
 pub mod look;
 pub mod pages;
@@ -35,6 +36,24 @@ use pages::{Missing, Overview};
 /// Puts the chosen theme on the page before anything is drawn, so that it never flashes in the other one.
 const THEME: &str = "try{var t=localStorage.getItem('rad-monitor.theme');\
                      if(t)document.documentElement.dataset.theme=t}catch(e){}";
+
+/// Says that the code of the page did not come. In words of HTML: what draws pages is not there.
+macro_rules! not_alive {
+    () => {
+        "<p class=\"banner\" id=\"not-alive\" role=\"alert\"><b>This page does not move.</b> \
+         <span>A part of it could not be loaded; it shows the state at the time of loading.</span> \
+         <a class=\"button\" href=\"\">Load it again</a></p>"
+    };
+}
+
+/// Says so where not even the program came.
+const NOT_ALIVE: &str = concat!(
+    "addEventListener('unhandledrejection',function(){\
+     if(!window.RadMonitor&&!document.getElementById('not-alive'))\
+     document.body.insertAdjacentHTML('beforeend','",
+    not_alive!(),
+    "')})"
+);
 
 /// Says to readers without JavaScript what they see.
 const STILL: &str = "<p class=\"banner\"><b>This picture does not move.</b> \
@@ -69,6 +88,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <meta name="viewport" content="width=device-width, initial-scale=1"/>
                 <meta name="color-scheme" content="dark light"/>
                 <script nonce=use_nonce() inner_html=THEME></script>
+                <script nonce=use_nonce() inner_html=NOT_ALIVE></script>
                 <link rel="stylesheet" href="/pkg/rad-monitor.css"/>
                 <noscript inner_html=INERT></noscript>
                 <link rel="icon" type="image/svg+xml" href="/favicon.svg"/>
@@ -85,12 +105,28 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 /// Takes over the page that the server has drawn, once the code of it is there.
 #[cfg(feature = "hydrate")]
 pub fn hydrate() {
-    wasm_bindgen_futures::spawn_local(async {
+    come_alive(1_000);
+}
+
+/// Until the code of the page comes, it stays as the server has drawn it, says so, and asks again: in `wait_ms`,
+/// and then less and less often.
+#[cfg(feature = "hydrate")]
+fn come_alive(wait_ms: u64) {
+    wasm_bindgen_futures::spawn_local(async move {
         let path = window().location().pathname().unwrap_or_default();
-        // Without it the page stays as the server has drawn it; the browser's console says why.
+        let notice = document().get_element_by_id("not-alive");
         if pages::load(&path).await {
+            if let Some(notice) = notice {
+                notice.remove();
+            }
             leptos::mount::hydrate_body(App);
+            return;
         }
+        if let Some(body) = document().body().filter(|_| notice.is_none()) {
+            let _ = body.insert_adjacent_html("beforeend", not_alive!());
+        }
+        let wait = std::time::Duration::from_millis(wait_ms);
+        set_timeout(move || come_alive((wait_ms * 2).min(30_000)), wait);
     });
 }
 

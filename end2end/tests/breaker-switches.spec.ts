@@ -101,6 +101,76 @@ test("with metrics only a breaker trips and rejects nothing; a reset closes it",
   await expect(breaker(page, "search")).toHaveAttribute("data-state", "closed");
 });
 
+test.describe(() => {
+  // Chromium writes every answer of 400 and more to its console.
+  test.use({ expectedNoise: /Failed to load resource/ });
+
+  test("Undo does nothing once somebody else has decided otherwise, and says how it is now", async ({
+    page,
+    context,
+    launch,
+    upstream,
+  }) => {
+    const well = await upstream("well");
+    const gateway = await launch(targets(well));
+    await openLive(page, `${gateway.console}/breakers`);
+    await page.getByTestId("mode-forced_open").click();
+    await expect(page.getByTestId("mode-forced_open")).toHaveAttribute("aria-pressed", "true");
+
+    const other = await context.newPage();
+    await openLive(other, `${gateway.console}/breakers`);
+    await other.getByTestId("mode-disabled").click();
+    await expect(other.getByTestId("mode-disabled")).toHaveAttribute("aria-pressed", "true");
+
+    await page.getByTestId("undo").click();
+    await expect(page.getByTestId("breaker-error")).toContainText("search is disabled now: somebody else");
+    await expect(page.getByTestId("undo")).toBeHidden();
+    await expect(page.getByTestId("mode-disabled")).toHaveAttribute("aria-pressed", "true");
+    well.manner = "fail";
+    expect(await ten(gateway.traffic), "still disabled: nothing opens it").toEqual({ 500: 10 });
+  });
+});
+
+test("the worst breaker is shown in full, marked in the list, and stays when others get worse", async ({
+  page,
+  launch,
+  upstream,
+}) => {
+  const [one, other] = [await upstream("one"), await upstream("other")];
+  const gateway = await launch(targets(one, other));
+  other.manner = "fail";
+  await send(`${gateway.traffic}/search`, { count: 20, together: 1 });
+  await expect
+    .poll(async () => {
+      await openLive(page, `${gateway.console}/breakers`);
+      return card(page).getByRole("heading").textContent();
+    })
+    .toBe("search 2");
+  const link = (name: string) => breaker(page, name).getByRole("link");
+  await expect(link("search 2")).toHaveAttribute("aria-current", "true");
+  await expect(link("search 1")).toHaveAttribute("aria-current", "false");
+  await gateway.api("POST", "/api/breakers/search%202/reset", {});
+  await gateway.api("POST", "/api/breakers/search%201/mode", { mode: "forced_open" });
+  await expect(breaker(page, "search 1")).toContainText("forced open");
+  await expect(card(page).getByRole("heading")).toHaveText("search 2");
+});
+
+test("on a small screen the breaker that is picked comes into view", async ({ page, launch, upstream }) => {
+  const all = await Promise.all(["1", "2", "3", "4", "5", "6"].map((name) => upstream(name)));
+  const gateway = await launch(targets(...all));
+  await page.setViewportSize({ width: 360, height: 640 });
+  await openLive(page, `${gateway.console}/breakers`);
+  await expect(card(page)).not.toBeInViewport();
+  await page.getByRole("link", { name: "search 2" }).click();
+  await expect(card(page).getByRole("heading")).toHaveText("search 2");
+  await expect(card(page).getByRole("heading")).toBeInViewport();
+  // The overview leads there, too.
+  await openLive(page, gateway.console);
+  await page.getByRole("link", { name: "search 3" }).click();
+  await expect(card(page).getByRole("heading")).toHaveText("search 3");
+  await expect(card(page).getByRole("heading")).toBeInViewport();
+});
+
 test("each breaker has an address, and its switches turn no other's", async ({ page, launch, upstream }) => {
   const [one, other] = [await upstream("one"), await upstream("other")];
   const gateway = await launch(targets(one, other));

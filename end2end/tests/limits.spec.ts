@@ -64,6 +64,11 @@ test("the first picture of the page has the figures already, without a script", 
   await expect(page).toHaveTitle("Limits · RAD Monitor");
   await expect(user(page, ABUSER)).toContainText("of 20/minute");
   await expect(page.getByTestId("limit-counts")).toContainText("Rejected 1 since the start");
+  // What the last minute had is counted each second, and is there however late one comes.
+  await expect(async () => {
+    await page.reload();
+    await expect(page.getByTestId("limit-/search").locator("td").nth(3)).toHaveText("1", { timeout: 100 });
+  }).toPass();
   await context.close();
 });
 
@@ -108,9 +113,62 @@ test("a client that is blocked is turned away on every route, and let in again b
   expect(await ask(`${gateway.traffic}/search`, ABUSER, 1)).toEqual({ 429: 1 });
 });
 
+test("the limit that rejects most is shown in full and marked in the list", async ({ page, launch, upstream }) => {
+  const gateway = await launch(limited(await upstream("well")).replace("shadow = true", ""));
+  await ask(`${gateway.traffic}/search`, ABUSER, 15);
+  await ask(`${gateway.traffic}/trial`, ABUSER, 8);
+  await expect
+    .poll(async () => {
+      await openLive(page, `${gateway.console}/limits`);
+      return page.locator("#limit h2").textContent();
+    })
+    .toBe("/trial");
+  await expect(page.getByTestId("limit-/trial").getByRole("link")).toHaveAttribute("aria-current", "true");
+  await ask(`${gateway.traffic}/search`, ABUSER, 30);
+  await expect(page.getByTestId("limit-/search").locator("td").nth(3)).toHaveText(/^2\d$/);
+  await expect(page.locator("#limit h2")).toHaveText("/trial");
+});
+
 test.describe(() => {
   // Chromium writes every answer of 400 and more to its console.
   test.use({ expectedNoise: /Failed to load resource/ });
+
+  test("Undo leaves a block that somebody else has made since, and one that somebody took off", async ({
+    page,
+    launch,
+    upstream,
+  }) => {
+    const gateway = await launch(limited(await upstream("well")));
+    const block = (reason: string) => gateway.api("POST", "/api/blocked", { address: ABUSER, reason });
+    await openLive(page, `${gateway.console}/limits`);
+    await page.getByLabel("Client to block").fill(ABUSER);
+    await page.getByTestId("block").click();
+    await expect(page.getByTestId(`blocked-${ABUSER}`)).toBeVisible();
+    await block("scraper");
+    await page.getByTestId("undo").click();
+    await expect(page.getByTestId("block-error")).toContainText("blocked in another way now (scraper)");
+    expect(await ask(`${gateway.traffic}/search`, ABUSER, 1)).toEqual({ 429: 1 });
+
+    await page.getByRole("button", { name: `Unblock ${ABUSER}` }).click();
+    await expect(page.locator("#block")).toContainText(`Unblocked ${ABUSER}`);
+    await block("again");
+    await page.getByTestId("undo").click();
+    await expect(page.getByTestId("block-error")).toContainText("blocked in another way now (again)");
+    await gateway.api("DELETE", `/api/blocked/${ABUSER}`);
+    expect(await ask(`${gateway.traffic}/search`, ABUSER, 1)).toEqual({ 200: 1 });
+  });
+
+  test("of an IPv6 client the network is blocked, and the page says so", async ({ page, launch, upstream }) => {
+    const gateway = await launch(limited(await upstream("well")));
+    await openLive(page, `${gateway.console}/limits`);
+    await page.getByLabel("Client to block").fill("2001:db8::7");
+    await page.getByTestId("block").click();
+    await expect(page.locator("#block .outcome")).toContainText("Blocked 2001:db8::/64.");
+    expect(await ask(`${gateway.traffic}/search`, "2001:db8::9", 1)).toEqual({ 429: 1 });
+    await page.getByTestId("undo").click();
+    await expect(page.locator("#block")).toContainText("Nobody is blocked");
+    expect(await ask(`${gateway.traffic}/search`, "2001:db8::9", 1)).toEqual({ 200: 1 });
+  });
 
   test("what is no address is refused with words, and blocks nobody", async ({ page, launch, upstream }) => {
     const gateway = await launch(limited(await upstream("well")));

@@ -3,7 +3,7 @@ import { brotliCompressSync, constants } from "node:zlib";
 import type { Page } from "@playwright/test";
 
 import { sample } from "../src/configuration";
-import { open, openLive, pages } from "../src/dashboard";
+import { expectLive, open, openLive, pages } from "../src/dashboard";
 import { expect, test } from "../src/test";
 
 /** What a page may load: WebAssembly, JavaScript and styles, as small as Brotli makes them. */
@@ -82,7 +82,7 @@ test("a link brings the code of its page without loading the window again", asyn
 
 test.describe("when the code of a page does not come", () => {
   test.use({
-    expectedNoise: /status of 503|HTTP status code is not ok|LinkError|wasm-split:/,
+    expectedNoise: /status of 503|HTTP status code is not ok|LinkError|wasm-split:|preload|WebAssembly/,
   });
 
   test("the page says so, others still work, and coming back tries again", async ({ launch, page }) => {
@@ -100,7 +100,7 @@ test.describe("when the code of a page does not come", () => {
     expect(await page.evaluate(() => window.mark)).toBe("same");
   });
 
-  test("code of another build is refused, and loading the page again helps", async ({ launch, page }) => {
+  test("code of another build is refused, until that of the running one comes", async ({ launch, page }) => {
     const gateway = await launch(sample());
     await openLive(page, gateway.console);
     // As after an update of the server: of the same form, but linked for another program.
@@ -114,10 +114,42 @@ test.describe("when the code of a page does not come", () => {
       await route.fulfill({ status: 200, headers, body });
     });
     await page.getByRole("link", { name: "Lab" }).click();
-    await expect(page.locator("#not-loaded")).toBeVisible();
+    const absent = page.locator("#not-loaded");
+    await expect(absent.getByRole("link", { name: "Load the page again" })).toHaveAttribute("href", "/lab");
     await page.unroute("**/pkg/split_lab.wasm");
-    await page.getByRole("link", { name: "Load the page again" }).click();
-    await expect(page.getByTestId("lab-candidate-broken")).toBeVisible();
+    // Nobody has to press it.
+    await expect(page.getByTestId("lab-candidate-broken")).toBeVisible({ timeout: 30_000 });
     await open(page, page.url());
   });
+
+  test("a first page whose code does not come says so, and comes alive once it does", async ({ launch, page }) => {
+    const gateway = await launch(sample());
+    await page.route("**/pkg/split_lab.wasm", (route) => route.fulfill({ status: 503 }));
+    await page.goto(`${gateway.console}/lab`);
+    const notice = page.locator("#not-alive");
+    await expect(notice).toContainText("This page does not move");
+    await expect(notice.getByRole("link", { name: "Load it again" })).toBeVisible();
+    await page.unroute("**/pkg/split_lab.wasm");
+    await expectLiveSoon(page);
+    await expect(notice).toHaveCount(0);
+    await page.getByTestId("lab-candidate-broken").click();
+    await expect(page.getByTestId("breaker-search-next")).toHaveAttribute("data-state", "open");
+  });
+
+  test("a page whose program does not come says so", async ({ launch, page }) => {
+    const gateway = await launch(sample());
+    await page.route("**/pkg/rad-monitor.wasm", (route) => route.fulfill({ status: 503 }));
+    await page.goto(gateway.console);
+    await expect(page.locator("#not-alive")).toContainText("This page does not move");
+    await page.unroute("**/pkg/rad-monitor.wasm");
+    await page.getByRole("link", { name: "Load it again" }).click();
+    await expectLiveSoon(page);
+    await expect(page.locator("#not-alive")).toHaveCount(0);
+  });
 });
+
+/** Waits until the page has come to life, and its live connection stands. */
+async function expectLiveSoon(page: Page): Promise<void> {
+  await page.waitForFunction(() => window.RadMonitor !== undefined, undefined, { timeout: 20_000 });
+  await expectLive(page);
+}

@@ -1,6 +1,6 @@
 import type { Page } from "@playwright/test";
 
-import { openLive } from "../src/dashboard";
+import { expectLive, openLive } from "../src/dashboard";
 import { expect, test } from "../src/test";
 import type { Upstream } from "../src/upstream";
 
@@ -28,6 +28,7 @@ test("a search reaches the upstream once, and the same search again is a hit", a
   const well = await upstream("well");
   const gateway = await launch(search(well));
   await openLive(page, `${gateway.console}/query`);
+  await expect(page.getByTestId("no-search")).toBeHidden();
   await ask(page, '{"query":{"match_all":{}}}');
   await expect(latest(page)).toContainText("200");
   await expect(latest(page)).toContainText("miss");
@@ -42,6 +43,57 @@ test("a search reaches the upstream once, and the same search again is a hit", a
   await ask(page, '{"query":{"match_none":{}}}');
   await expect(latest(page)).toContainText("miss");
   expect(well.received).toBe(2);
+});
+
+test("what was written and what was asked is there again after leaving the page", async ({ page, launch, upstream }) => {
+  const gateway = await launch(search(await upstream("well")));
+  await openLive(page, `${gateway.console}/query`);
+  await ask(page, '{"size":7}');
+  await page.getByTestId("query-body").fill('{"size":8}');
+  await page.getByRole("link", { name: "Overview" }).click();
+  await expect(page.getByTestId("chart-traffic")).toBeVisible();
+  await page.getByRole("link", { name: "Query" }).click();
+  await expect(page.getByTestId("query-body")).toHaveValue('{"size":8}');
+  await expect(latest(page)).toContainText('{"size":7}');
+  await expect(latest(page)).toContainText("miss");
+  await openLive(page, `${gateway.console}/query`);
+  await expect(page.getByTestId("query-body")).toHaveValue('{"size":8}');
+  await expect(page.getByTestId("query-answer")).toHaveText('{\n  "from": "well"\n}');
+});
+
+test("what is written before the page is alive stays, and is what is sent", async ({ page, launch, upstream }) => {
+  const gateway = await launch(search(await upstream("well")));
+  let pass = () => {};
+  const written = new Promise<void>((resolve) => (pass = resolve));
+  await page.route("**/pkg/*.wasm", async (route) => {
+    await written;
+    await route.continue();
+  });
+  await page.goto(`${gateway.console}/query`, { waitUntil: "commit" });
+  await page.getByTestId("query-body").fill('{"early":true}');
+  pass();
+  await page.waitForFunction(() => window.RadMonitor !== undefined);
+  await expectLive(page);
+  await expect(page.getByTestId("query-body")).toHaveValue('{"early":true}');
+  await page.getByTestId("query-send").click();
+  await expect(latest(page)).toContainText('{"early":true}');
+});
+
+test("a search that takes long can be cancelled, and another one be sent", async ({ page, launch, upstream }) => {
+  const slow = await upstream("slow");
+  slow.manner = "stall";
+  const gateway = await launch(search(slow));
+  await openLive(page, `${gateway.console}/query`);
+  await expect(page.getByTestId("query-cancel")).toBeHidden();
+  await page.getByTestId("query-send").click();
+  await expect.poll(() => slow.received).toBe(1);
+  await page.getByTestId("query-cancel").click();
+  await expect(latest(page)).toContainText("cancelled");
+  await expect(page.getByTestId("query-cancel")).toBeHidden();
+  slow.manner = "answer";
+  slow.release();
+  await ask(page, '{"size":2}');
+  await expect(latest(page)).toContainText("200");
 });
 
 test.describe(() => {
@@ -85,6 +137,7 @@ test.describe(() => {
   test("without an upstream named search the page says so", async ({ page, launch }) => {
     const gateway = await launch("");
     await openLive(page, `${gateway.console}/query`);
+    await expect(page.getByTestId("no-search")).toContainText("[upstreams.search]");
     await ask(page, "{}");
     await expect(latest(page)).toContainText("404");
     await expect(page.getByTestId("query-answer")).toContainText("no upstream is named");

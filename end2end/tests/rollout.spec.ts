@@ -52,6 +52,25 @@ test("the rollout switch moves real traffic, and a rollback takes all of it back
   expect(await round(gateway, sides)).toEqual([0, CLIENTS]);
 });
 
+test.describe(() => {
+  // Chromium writes every answer of 400 and more to its console.
+  test.use({ expectedNoise: /Failed to load resource/ });
+
+  test("Undo leaves a share that somebody else has set since", async ({ page, launch, upstream }) => {
+    const sides: [Upstream, Upstream] = [await upstream("legacy"), await upstream("candidate")];
+    const gateway = await launch(twoSides(sides[0].url, sides[1].url, 0));
+    await openLive(page, gateway.console);
+    await page.getByTestId("share-50").click();
+    await expect(page.getByTestId("tile-candidate")).toHaveText("50");
+    await gateway.api("POST", "/api/rollouts/search", { percent: 100, reason: "all is well" });
+    await expect(page.getByTestId("tile-candidate")).toHaveText("100");
+    await page.getByTestId("undo").click();
+    await expect(page.getByTestId("rollout-error")).toContainText("search is at 100 % now: somebody else");
+    expect(await round(gateway, sides)).toEqual([0, CLIENTS]);
+    await expect(page.getByTestId("tile-candidate")).toHaveText("100");
+  });
+});
+
 test("a client stays on its side, and a larger share only adds clients", async ({ launch, upstream }) => {
   const legacy = await upstream("legacy");
   const candidate = await upstream("candidate");

@@ -18,8 +18,9 @@ mod socket;
 mod take;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use app::board::Board;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, OriginalUri};
 use axum::http::{HeaderName, HeaderValue, header};
@@ -62,9 +63,16 @@ pub struct Console {
     /// Turns true when the program begins to leave.
     pub stopping: watch::Receiver<bool>,
     pub site: Site,
+    /// Held while a person's change looks at what it changes.
+    pub changes: Mutex<()>,
 }
 
 impl Console {
+    /// Lets no other change come between a look and the change that depends on it.
+    fn one_at_a_time(&self) -> MutexGuard<'_, ()> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
     }
@@ -79,7 +87,7 @@ impl Console {
         let Hello { epoch, seq, interval_ms, resume } = self.journal.hello(None);
         debug_assert!(matches!(resume, Resume::Snapshot(_)));
         let hello = Arc::new(Hello { epoch, seq, interval_ms, resume });
-        let answers = answers::of(self, path);
+        let answers = answers::of(self, path, &Board::new(&hello));
         app::Initial { hello, lab: self.lab.as_ref().map(Lab::state), answers }
     }
 }

@@ -82,15 +82,25 @@ impl Rollout {
         self.legacy
     }
 
-    /// Changes the share: at once, and then for the next start too.
+    /// Changes the share: at once, and then for the next start too. Where it is `expected` to be another one
+    /// than it is, nothing is changed.
     ///
     /// # Errors
-    /// If it cannot be stored. It is in force nevertheless: a rollback must not fail because a disk is full.
-    pub fn set_share(&self, to: Share, storage: &Storage) -> (Changed, Result<(), StorageError>) {
+    /// The share in force, if another one was expected. Within what is answered: if the change cannot be stored.
+    /// It is in force nevertheless: a rollback must not fail because a disk is full.
+    pub fn set_share(
+        &self,
+        to: Share,
+        expected: Option<Share>,
+        storage: &Storage,
+    ) -> Result<(Changed, Result<(), StorageError>), Share> {
         let _order = self.change.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = self.basis_points.swap(to.basis_points(), Ordering::AcqRel);
-        let from = Share::from_basis_points(from).unwrap_or(Share::NONE);
-        (Changed { from, to }, storage.save_share(&self.name, to))
+        let from = self.share();
+        if expected.is_some_and(|expected| expected != from) {
+            return Err(from);
+        }
+        self.basis_points.store(to.basis_points(), Ordering::Release);
+        Ok((Changed { from, to }, storage.save_share(&self.name, to)))
     }
 }
 

@@ -133,6 +133,7 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
         sockets: SocketCounters::default(),
         stopping,
         site,
+        changes: std::sync::Mutex::default(),
     });
     let console = tokio::spawn(console::serve(console, console_listener));
     announce(log, console_address, gateway.address(), is_complete);

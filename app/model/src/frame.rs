@@ -10,7 +10,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{Event, History, LimitUse, RouteTick, Tick, Topology};
+use crate::{Event, History, LimitUse, Rejections, RouteTick, Tick, Topology};
 
 /// The name of the subprotocol.
 pub const SUBPROTOCOL: &str = "rad.v1+json";
@@ -116,6 +116,8 @@ pub struct Snapshot {
     pub now: Option<Tick>,
     /// The last known figures of each route that was not quiet, whatever the interval.
     pub routes: Vec<RouteTick>,
+    #[serde(default)]
+    pub rejections: Rejections,
     pub history: History,
     /// The latest events, oldest first.
     pub events: Vec<Event>,
@@ -127,6 +129,7 @@ impl Snapshot {
         match frame {
             Frame::Tick(tick) => {
                 self.history.push(tick);
+                self.rejections.push(tick);
                 for route in &tick.routes {
                     match self.routes.iter_mut().find(|known| known.route == route.route) {
                         Some(known) => known.clone_from(route),

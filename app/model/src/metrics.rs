@@ -4,7 +4,7 @@ mod cache;
 mod limits;
 mod queues;
 
-pub use cache::{CacheMetrics, CachedRoute, Invalidated};
+pub use cache::{CacheMetrics, CachedRoute};
 pub use limits::{BlockedAddress, KeyUse, RejectedKey, RouteLimits};
 pub use queues::{QueueMetrics, Rejected, Waiting};
 

@@ -3,20 +3,24 @@
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_location;
 use rad_model::{BreakerInfo, BreakerMode, BreakerState, BreakerTick};
 
+use super::table::link;
 use super::{Card, Pill, Strip, Table, cell, holding, numbered};
 use crate::board::Board;
 use crate::format;
 use crate::live::use_live;
 use crate::look::{query, use_look};
 use crate::settled::{Settled, settle};
-use crate::signals::{aria, flag, text};
+use crate::signals::{flag, text};
 
 /// The card of the breakers.
 #[component]
-pub fn Breakers() -> impl IntoView {
+pub fn Breakers(
+    /// On the page that shows one of them in full: its name.
+    #[prop(optional)]
+    chosen: Option<Signal<String>>,
+) -> impl IntoView {
     let (live, look) = (use_live(), use_look());
     let count = move || live.topology.with(|topology| topology.breakers.len());
     let all = move || numbered(0..count());
@@ -26,7 +30,7 @@ pub fn Breakers() -> impl IntoView {
             <p class="muted" hidden=flag(move || count() > 0)>
                 "There is nothing to break yet: each target of an [upstreams.NAME] section gets a breaker."
             </p>
-            <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(all) row=Arc::new(breaker)/>
+            <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(all) row=Arc::new(move |at| breaker(at, chosen))/>
         })}</Card>
     })
 }
@@ -39,7 +43,7 @@ const HEAD: [(&str, &str); 5] = [
     ("wide next", "Next"),
 ];
 
-fn breaker(at: usize) -> Settled {
+fn breaker(at: usize, chosen: Option<Signal<String>>) -> Settled {
     let (live, look) = (use_live(), use_look());
     // Only what the row shows: counts that change each second must not redraw it.
     let tick = Memo::new(move |_| {
@@ -59,10 +63,7 @@ fn breaker(at: usize) -> Settled {
     let next = text(move || tick.with(|tick| next(tick, limits().1)));
     let name = text(move || of_info(|info| info.name.clone()));
     let href = text(move || format!("{}{}", address(&name.get()), query(look.range.get(), "")));
-    let path = use_location().pathname;
-    let link = settle(view! {
-        <a href=href aria-current=aria(move || path.with(|path| *path == address(&name.get())))>{name}</a>
-    });
+    let link = link(href, name, chosen);
     let pill = settle(view! {
         <Pill tone=text(move || tone(state()).to_owned()) word=text(move || word(state()))/>
     });

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use leptos::prelude::*;
 use rad_model::Route;
 
+use super::table::link;
 use super::{Card, Meter, Table, cell, holding, numbered, row};
 use crate::board::Board;
 use crate::chart::limits::LIMITS;
@@ -14,7 +15,7 @@ use crate::format;
 use crate::live::use_live;
 use crate::look::{query, use_look};
 use crate::settled::{Settled, settle};
-use crate::signals::{aria, flag, text};
+use crate::signals::{flag, text};
 
 /// More rows than these are shown on demand.
 const FEW: usize = 8;
@@ -29,7 +30,11 @@ struct Use {
 
 /// The card of the limits.
 #[component]
-pub fn Limits() -> impl IntoView {
+pub fn Limits(
+    /// On the page that shows one of them in full: its route.
+    #[prop(optional)]
+    chosen: Option<Signal<String>>,
+) -> impl IntoView {
     let live = use_live();
     let model = Model::new(&LIMITS);
     let all = RwSignal::new(false);
@@ -50,7 +55,7 @@ pub fn Limits() -> impl IntoView {
         <Card id="limits" title="Limits" hint=LIMITS.hint aside=settle(view! { <Legend model/> })>{settle(view! {
             <Plot model/>
             <p class="muted" hidden=flag(move || count() > 0)>"No route is limited: limits = [\"200/minute\"] in a [[routes]] section changes that."</p>
-            <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(shown) row=Arc::new(limit)/>
+            <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(shown) row=Arc::new(move |at| limit(at, chosen))/>
             <button class="more" hidden=flag(move || count() <= FEW) on:click=move |_| all.update(|all| *all = !*all)>
                 {more}
             </button>
@@ -66,7 +71,7 @@ const HEAD: [(&str, &str); 5] = [
     ("wide", "Who"),
 ];
 
-fn limit(route: usize) -> Settled {
+fn limit(route: usize, chosen: Option<Signal<String>>) -> Settled {
     let (live, look) = (use_live(), use_look());
     let of_route = move |read: fn(&Route) -> String| {
         live.topology.with(|topology| topology.routes.get(route).map(read).unwrap_or_default())
@@ -75,9 +80,7 @@ fn limit(route: usize) -> Settled {
     let href = text(move || format!("/limits{}", query(look.range.get(), &path.get())));
     let usage = Memo::new(move |_| live.board.with(|board| usage(board, route)));
     let rejected = move || usage.with(|usage| usage.rejected);
-    let link = settle(view! {
-        <a href=href aria-current=aria(move || look.route.with(|named| *named == path.get()))>{path}</a>
-    });
+    let link = link(href, path, chosen);
     let meter = settle(view! {
         <Meter share=Signal::derive(move || usage.with(|usage| usage.share)) label=path/>
     });
@@ -112,6 +115,20 @@ fn policy(route: &Route) -> String {
     format!("{} · {}{shadow}", limits.join(", "), route.key)
 }
 
+/// The route whose limit rejects most, or else is the fullest; of equals the first. Empty where none is limited.
+#[must_use]
+pub fn worst_limit(board: &Board) -> String {
+    let routes = &board.snapshot.topology.routes;
+    let rank = |at: &usize| {
+        let usage = usage(board, *at);
+        (usage.rejected, format::whole(usage.share * 10.0))
+    };
+    let limited =
+        (0..routes.len()).filter(|at| routes.get(*at).is_some_and(|route| !route.limits.is_empty()));
+    let worst = limited.rev().max_by_key(rank).and_then(|at| routes.get(at));
+    worst.map(|route| route.path.clone()).unwrap_or_default()
+}
+
 /// The limited routes, in steps of a tenth, so that rows do not change places every second.
 fn busiest_first(board: &Board) -> Vec<usize> {
     let routes = board.snapshot.topology.routes.iter().enumerate();
@@ -126,7 +143,7 @@ fn busiest_first(board: &Board) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rad_model::{Destination, LimitUse, RouteTick};
+    use rad_model::{Destination, LimitUse, RouteTick, Tick};
 
     #[test]
     fn the_fullest_limit_comes_first_and_unlimited_routes_not_at_all() {
@@ -149,5 +166,9 @@ mod tests {
         assert_eq!(list, [2, 0]);
         assert_eq!(policy(&board.snapshot.topology.routes[2]), "10/minute · client");
         assert_eq!(usage(&board, 2).who, "10.0.0.7");
+        assert_eq!(worst_limit(&board), "/b");
+        let rejecting = RouteTick { route: 0, requests: 1, limited: 1, failed: 0, p99_us: 0, fullest: None };
+        board.snapshot.rejections.push(&Tick { routes: vec![rejecting], ..Tick::default() });
+        assert_eq!(worst_limit(&board), "/a");
     }
 }

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use rad_model::{Call, Receipt};
 
 use crate::live::{http, use_live};
 use crate::signals::{flag, text};
@@ -12,33 +13,37 @@ pub enum Outcome {
     #[default]
     Nothing,
     Under,
-    /// What was done, and what `undo` takes to undo it; empty where nothing does.
-    Done {
-        said: String,
-        undo: String,
-    },
+    /// As the server tells it.
+    Done(Receipt),
     Failed(String),
 }
 
 /// Sends a change, unless one is under way, and shows what became of it; `done` reads the answer.
-pub fn act(
-    outcome: RwSignal<Outcome>,
-    method: &'static str,
-    url: String,
-    body: String,
-    done: Box<dyn FnOnce(&str) -> Outcome>,
-) {
+pub fn act(outcome: RwSignal<Outcome>, call: Call, done: Callback<String>) {
     if outcome.with_untracked(|outcome| *outcome == Outcome::Under) {
         return;
     }
     outcome.set(Outcome::Under);
     spawn_local(async move {
-        let became = match http::ask(method, &url, Some(body)).await {
-            Ok(text) => done(&text),
-            Err(why) => Outcome::Failed(why),
-        };
-        outcome.set(became);
+        let answer = http::ask(&call.method, &call.path, Some(call.body)).await;
+        let became = answer.and_then(|text| {
+            let receipt = http::understood(&text)?;
+            // In a page that is gone there is nothing to show it.
+            done.try_run(text);
+            Ok(receipt)
+        });
+        let _ = outcome.try_set(became.map_or_else(Outcome::Failed, Outcome::Done));
     });
+}
+
+/// A change that is posted.
+pub fn post(path: String, body: String) -> Call {
+    Call { method: "POST".to_owned(), path, body }
+}
+
+/// A text as JSON has it.
+pub fn quoted(text: &str) -> String {
+    serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())
 }
 
 impl Outcome {
@@ -53,7 +58,8 @@ pub fn OutcomeLine(
     outcome: RwSignal<Outcome>,
     /// Names the error in tests.
     error: &'static str,
-    undo: Callback<String>,
+    /// Reads the answer, when what was done is undone.
+    done: Callback<String>,
 ) -> impl IntoView {
     let live = use_live();
     // That nobody answered is no news once the connection is back; what the server itself said stays.
@@ -67,7 +73,7 @@ pub fn OutcomeLine(
     let said = text(move || match outcome.get() {
         Outcome::Nothing | Outcome::Failed(_) => String::new(),
         Outcome::Under => "Changing…".to_owned(),
-        Outcome::Done { said, .. } => said,
+        Outcome::Done(receipt) => receipt.says,
     });
     let wrong = text(move || match outcome.get() {
         Outcome::Failed(why) => why,
@@ -80,10 +86,10 @@ pub fn OutcomeLine(
             <span class="bad-text" data-testid=error>{wrong}</span>
             <button
                 data-testid="undo"
-                hidden=is(|outcome| !matches!(outcome, Outcome::Done { undo, .. } if !undo.is_empty()))
+                hidden=is(|outcome| !matches!(outcome, Outcome::Done(Receipt { undo: Some(_), .. })))
                 on:click=move |_| {
-                    if let Outcome::Done { undo: to, .. } = outcome.get_untracked() {
-                        undo.run(to);
+                    if let Outcome::Done(Receipt { undo: Some(call), .. }) = outcome.get_untracked() {
+                        act(outcome, call, done);
                     }
                 }
             >

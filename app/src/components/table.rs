@@ -6,6 +6,7 @@ use leptos::prelude::*;
 
 use super::Rows;
 use crate::settled::{Settled, settle};
+use crate::signals::aria;
 
 /// A table; not there while there is nothing in it.
 #[component]
@@ -46,4 +47,10 @@ pub fn cell(class: &'static str, text: Signal<String>) -> Settled {
 /// A cell that holds something else.
 pub fn holding(class: &'static str, content: Settled) -> Settled {
     settle(view! { <td class=class>{content}</td> })
+}
+
+/// A link to what explains a row; where that is on the same page, it tells which one is `chosen`.
+pub fn link(href: Signal<String>, name: Signal<String>, chosen: Option<Signal<String>>) -> Settled {
+    let is_chosen = move || chosen.is_some_and(|chosen| chosen.with(|chosen| *chosen == name.get()));
+    settle(view! { <a href=href data-noscroll=chosen.is_some() aria-current=aria(is_chosen)>{name}</a> })
 }

@@ -7,10 +7,13 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use serde::de::DeserializeOwned;
 
-use super::{Live, http, poll, use_live};
+use super::{Freshness, Live, http, poll, use_live};
 use crate::initial::Answers;
-use crate::settled::{Settled, settle};
-use crate::signals::{flag, text};
+use crate::settled::Settled;
+use crate::signals::flag;
+
+/// A question that waits for so many polls is asked again: its connection may be dead without a word.
+const GIVE_UP: u8 = 5;
 
 type Value = Option<Box<dyn Any + Send + Sync>>;
 
@@ -49,7 +52,11 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Asked<T> {
     /// What is to be said while it is not known, or not known to be so still.
     #[must_use]
     pub fn doubt(self) -> Settled {
-        self.source.line()
+        let source = self.source;
+        source.fresh.line(flag(move || {
+            source.told.track();
+            source.value.with_value(Option::is_some)
+        }))
     }
 
     /// What was told; none before the first answer.
@@ -79,10 +86,9 @@ struct Source {
     text: StoredValue<String>,
     value: StoredValue<Value>,
     told: RwSignal<()>,
-    /// Why the last question was not answered; empty if it was.
-    wrong: RwSignal<String>,
-    /// The number of the last question, and whether it waits for its answer.
-    last: StoredValue<(u32, bool)>,
+    fresh: Freshness,
+    /// The number of the last question, and since how many polls it waits for its answer; none if it does not.
+    last: StoredValue<(u32, Option<u8>)>,
 }
 
 impl Source {
@@ -95,11 +101,15 @@ impl Source {
             value: StoredValue::new(understand(&text)),
             text: StoredValue::new(text),
             told: RwSignal::new(()),
-            wrong: RwSignal::new(String::new()),
-            last: StoredValue::new((0, false)),
+            fresh: Freshness::new(),
+            last: StoredValue::new((0, None)),
         };
         poll(move || {
-            let waits = source.last.try_get_value().is_none_or(|(_, waits)| waits);
+            let waits = source.last.try_update_value(|(_, polls)| {
+                *polls = polls.map(|polls| polls.saturating_add(1));
+                polls.is_some_and(|polls| polls < GIVE_UP)
+            });
+            let waits = waits.unwrap_or(true);
             let is_new = source.value.with_value(Option::is_none);
             if !waits && (is_new || source.live.held.with_untracked(Option::is_none)) {
                 source.ask();
@@ -111,7 +121,7 @@ impl Source {
     /// What was asked before is not believed any more.
     fn ask(self) {
         let number = self.last.try_update_value(|last| {
-            *last = (last.0.wrapping_add(1), true);
+            *last = (last.0.wrapping_add(1), Some(0));
             last.0
         });
         let Some(number) = number else { return };
@@ -121,39 +131,15 @@ impl Source {
             if self.last.try_get_value().is_none_or(|last| last.0 != number) {
                 return;
             }
-            self.last.set_value((number, false));
-            match answer {
-                Ok(answer) => self.take(answer),
-                Err(why) => self.doubt(why),
+            self.last.set_value((number, None));
+            self.fresh.heard(answer.as_ref().err());
+            if let Ok(answer) = answer {
+                self.take(answer);
             }
         });
     }
 
-    fn line(self) -> Settled {
-        let says = move || {
-            self.told.track();
-            let wrong = self.wrong.get();
-            match (wrong.is_empty(), self.value.with_value(Option::is_some)) {
-                (true, true) => String::new(),
-                (true, false) => "Asking the server…".to_owned(),
-                (false, true) => format!("These figures are old. {wrong}"),
-                (false, false) => format!("Not known. {wrong}"),
-            }
-        };
-        let says = text(says);
-        settle(
-            view! { <p class="muted" role="status" hidden=flag(move || says.with(String::is_empty))>{says}</p> },
-        )
-    }
-
-    fn doubt(self, why: String) {
-        if self.wrong.with_untracked(|wrong| *wrong != why) {
-            self.wrong.set(why);
-        }
-    }
-
     fn take(self, answer: String) {
-        self.doubt(String::new());
         if self.text.with_value(|text| *text == answer) {
             return;
         }

@@ -2,6 +2,7 @@
 
 use crate::json;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 #[cfg(feature = "hydrate")]
 use wasm_bindgen::JsValue;
 
@@ -25,12 +26,12 @@ pub fn understood<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 
 /// The text of an answer that says yes. Apart from what reads it, which is there once for each type.
 pub async fn ask(method: &str, url: &str, body: Option<String>) -> Result<String, String> {
-    #[derive(serde::Deserialize)]
+    #[derive(Deserialize)]
     struct Problem {
         detail: String,
     }
 
-    let Answer { status, text, .. } = fetch(method, url, body).await.ok_or(UNANSWERED)?;
+    let Answer { status, text, .. } = fetch(method, url, body, None).await.ok_or(UNANSWERED)?;
     if (200..300).contains(&status) {
         return Ok(text);
     }
@@ -39,7 +40,7 @@ pub async fn ask(method: &str, url: &str, body: Option<String>) -> Result<String
 }
 
 /// An answer, whatever it says.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     pub status: u16,
     pub text: String,
@@ -54,21 +55,47 @@ pub struct Answer {
     pub age: String,
 }
 
+/// Breaks a request off that it was given to.
+#[derive(Clone, Debug)]
+pub struct Abort(#[cfg(feature = "hydrate")] web_sys::AbortController);
+
+impl Abort {
+    /// None in a browser that cannot.
+    #[must_use]
+    pub fn new() -> Option<Self> {
+        #[cfg(feature = "hydrate")]
+        return web_sys::AbortController::new().ok().map(Self);
+        #[cfg(not(feature = "hydrate"))]
+        None
+    }
+
+    /// The request ends without an answer, unless it has one.
+    pub fn abort(&self) {
+        #[cfg(feature = "hydrate")]
+        self.0.abort();
+    }
+}
+
 /// Asks; none if nobody answered.
 #[cfg(feature = "hydrate")]
-pub async fn fetch(method: &str, url: &str, body: Option<String>) -> Option<Answer> {
-    fetched(method, url, body).await.ok()
+pub async fn fetch(method: &str, url: &str, body: Option<String>, abort: Option<Abort>) -> Option<Answer> {
+    fetched(method, url, body, abort).await.ok()
 }
 
 /// The server draws pages; it asks nobody.
 #[cfg(not(feature = "hydrate"))]
 #[allow(clippy::unused_async)] // as the browser's is
-pub async fn fetch(_method: &str, _url: &str, _body: Option<String>) -> Option<Answer> {
+pub async fn fetch(_: &str, _: &str, _: Option<String>, _: Option<Abort>) -> Option<Answer> {
     None
 }
 
 #[cfg(feature = "hydrate")]
-async fn fetched(method: &str, url: &str, body: Option<String>) -> Result<Answer, JsValue> {
+async fn fetched(
+    method: &str,
+    url: &str,
+    body: Option<String>,
+    abort: Option<Abort>,
+) -> Result<Answer, JsValue> {
     use wasm_bindgen::JsCast;
     use wasm_bindgen_futures::JsFuture;
     use web_sys::{Headers, RequestInit, Response};
@@ -82,6 +109,7 @@ async fn fetched(method: &str, url: &str, body: Option<String>) -> Result<Answer
         init.set_body(&body.into());
     }
     init.set_headers(&headers);
+    init.set_signal(abort.map(|abort| abort.0.signal()).as_ref());
     let answer = JsFuture::from(leptos::prelude::window().fetch_with_str_and_init(url, &init)).await?;
     let answer: Response = answer.dyn_into()?;
     let text = JsFuture::from(answer.text()?).await?;

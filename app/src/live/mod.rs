@@ -3,6 +3,7 @@
 mod asked;
 #[cfg(feature = "hydrate")]
 mod browser;
+mod freshness;
 pub mod http;
 #[cfg(feature = "hydrate")]
 mod kill_switch;
@@ -12,6 +13,7 @@ mod socket;
 pub mod words;
 
 pub use asked::Asked;
+pub use freshness::Freshness;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -204,6 +206,13 @@ pub fn start(_: Live) {}
 
 #[cfg(not(feature = "hydrate"))]
 fn draw_soon(_: Live, _: News) {}
+
+/// What the server draws is of no moment.
+#[cfg(not(feature = "hydrate"))]
+#[must_use]
+pub fn now_ms() -> u64 {
+    0
+}
 
 /// Tries to connect at once.
 pub fn retry_now() {

@@ -7,34 +7,42 @@ mod switches;
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
-use crate::components::Breakers;
+use crate::board::Board;
+use crate::components::{Breakers, reveal};
 use crate::live::use_live;
 use crate::settled::{Settled, changing, settle};
+use crate::signals::text;
 use standing::Standing;
 
 /// The breakers' page.
 pub fn page() -> Settled {
     let live = use_live();
     let path = use_location().pathname;
+    let wanted = text(move || path.with(|path| named(path)));
+    // The worst one when the page came up, if none is named. It stays, whatever others do: nobody is to press a
+    // switch of another one than was just there.
+    let worst = live.board.with_untracked(|board: &Board| {
+        let worst = board.snapshot.topology.breakers.get(board.worst_breaker());
+        worst.map(|info| info.name.clone()).unwrap_or_default()
+    });
+    let chosen =
+        Memo::new(move |_| Some(wanted.get()).filter(|name| !name.is_empty()).unwrap_or(worst.clone()));
     let details = move || {
-        let wanted = path.with(|path| named(path));
-        let chosen = live.topology.with(|topology| {
-            // The first one if none is named.
-            let mut breakers = topology.breakers.iter().enumerate();
-            let found = breakers.find(|(_, info)| wanted.is_empty() || info.name == wanted);
-            found.map(|(at, info)| (at, info.name.clone()))
-        });
-        match chosen {
-            Some((at, name)) => settle(view! { <Standing at name/> }),
-            None if wanted.is_empty() => settle(()),
+        let chosen = chosen.get();
+        let known =
+            live.topology.with(|topology| topology.breakers.iter().position(|info| info.name == chosen));
+        match known {
+            Some(at) => settle(view! { <Standing at name=chosen/> }),
+            None if chosen.is_empty() => settle(()),
             None => {
-                let says = format!("The configuration has no breaker that is named {wanted}.");
+                let says = format!("The configuration has no breaker that is named {chosen}.");
                 settle(view! { <p class="muted">{says}</p> })
             }
         }
     };
+    reveal("breaker", wanted);
     settle(view! {
-        <Breakers/>
+        <Breakers chosen=chosen.into()/>
         {changing(Box::new(details))}
     })
 }

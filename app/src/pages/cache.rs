@@ -25,12 +25,12 @@ pub fn page() -> Settled {
     let none = flag(move || cache.read(|cache| cache.routes.is_empty()));
     settle(view! {
         <Chart spec=&CACHE/>
-        {cache.doubt()}
         <div class="pair">
             <Saved cache/>
             <Invalidate cache/>
         </div>
         <Card id="cached" title="Routes that are cached">{settle(view! {
+            {cache.doubt()}
             <p class="muted" hidden=flag(move || !none.get())>
                 "No route is cached: cache = { ttl = \"30s\" } in a [[routes]] section keeps its answers for half a minute."
             </p>
@@ -59,7 +59,7 @@ fn route(cache: Known, at: usize) -> Settled {
         vec![
             cell("mono", path),
             holding("whole", settle(view! { <Meter share label=path calm=true/> })),
-            cell("num", of(lookups)),
+            cell("num whole", of(lookups)),
             cell("whole", of(kept)),
             cell("muted wide", of(|route| route.tags.join(", "))),
         ],
@@ -75,7 +75,7 @@ fn share(route: &CachedRoute) -> f64 {
     format::approximate(route.served) / format::approximate((route.served + route.loaded).max(1))
 }
 
-/// `30 s, then 60 s while it is loaded anew, 10 min while the upstream fails`.
+/// `30 s, 1 min more while it is loaded anew, 10 min more if the upstream fails`.
 fn kept(route: &CachedRoute) -> String {
     let mut kept = format::length(route.ttl_ms);
     for (ms, word) in [
@@ -102,12 +102,13 @@ fn Saved(cache: Known) -> impl IntoView {
             <tr>
                 <td>{name}</td>
                 <td class="third"><Meter share=share(value) label=text(move || name.to_owned()) calm/></td>
-                <td class="muted">{of(says)}</td>
+                <td class="muted whole">{of(says)}</td>
             </tr>
         })
     };
     settle(view! {
         <Card id="saved" title="Since the start">{settle(view! {
+            {cache.doubt()}
             <table class="rows figures" data-testid="cache-figures" hidden=flag(move || cache.with(|cache| cache.is_none()))><tbody>
                 {figure("Hit rate", |cache| cache.hit_rate, hits)}
                 {figure("Calls saved", |cache| cache.saved, saved)}
@@ -141,12 +142,13 @@ fn counts(cache: &CacheMetrics) -> String {
     let count = format::count;
     format!(
         "{} waited for another's call, {} did not because such answers are not kept. {} were served old while loaded anew, {} because the upstream failed. \
-         {} calls failed. {} answers left for want of room, {} were too long to be kept.",
+         {} {} failed. {} answers left for want of room, {} were too long to be kept.",
         count(cache.coalesced),
         count(cache.passed),
         count(cache.stale_hits),
         count(cache.stale_on_error),
         count(cache.load_failures),
+        if cache.load_failures == 1 { "call" } else { "calls" },
         count(cache.evictions),
         count(cache.too_large)
     )
@@ -163,7 +165,7 @@ mod tests {
         let route = CachedRoute { stale_while_revalidate_ms: 60_000, stale_if_error_ms: 600_000, ..route };
         assert_eq!(
             kept(&route),
-            "30 s, 60 s more while it is loaded anew, 10 min more if the upstream fails"
+            "30 s, 1 min more while it is loaded anew, 10 min more if the upstream fails"
         );
     }
 

@@ -62,7 +62,7 @@ fn queue(queues: Known, at: usize) -> Settled {
     row(
         text(move || format!("queue-{}", path.get())),
         vec![
-            cell("mono", path),
+            cell("mono one", path),
             holding("", pill),
             holds,
             waits,
@@ -125,6 +125,7 @@ fn rejected(queue: &QueueMetrics) -> String {
 /// How many had to wait, and how long.
 fn waited(queue: &QueueMetrics) -> String {
     match queue.waited {
+        0 if queue.waiting.sum() > 0 => "no one got a place yet".to_owned(),
         0 => "nobody waited".to_owned(),
         count => format!(
             "{}: {} ms on average, at most {} ms",
@@ -159,6 +160,7 @@ mod tests {
         assert_eq!(waiting(&queue), "3 of 3 waiting: 1 high, 2 normal");
         assert_eq!(rejected(&queue), "10 found it full, 2 waited too long");
         assert_eq!(waited(&queue), "4: 250 ms on average, at most 700 ms");
+        assert_eq!(waited(&QueueMetrics { waited: 0, ..queue }), "no one got a place yet");
         let free = QueueMetrics { limit: 4, capacity: 3, ..QueueMetrics::default() };
         assert_eq!(
             (standing(&free).1, waiting(&free).as_str(), rejected(&free).as_str()),

@@ -1,7 +1,9 @@
 //! What acts on the world has in common: who did it, and why.
 
 use axum::http::{HeaderMap, header};
+use rad_model::{Call, Receipt};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::error::{ApiError, parse};
 
@@ -34,4 +36,15 @@ pub fn by(headers: &HeaderMap) -> String {
 /// A reason as the feed shows it.
 pub fn short(reason: &str) -> String {
     reason.trim().chars().take(MAX_REASON).collect()
+}
+
+/// What was done; `undo` is the body that takes it back at a path of the API.
+pub fn receipt(says: String, undo: Option<(&str, String, Value)>) -> Receipt {
+    let undo = undo.map(|(method, path, body)| Call {
+        method: method.to_owned(),
+        // Of what names may hold, only spaces must be written in another way.
+        path: format!("/api{}", path.replace(' ', "%20")),
+        body: if body.is_null() { String::new() } else { body.to_string() },
+    });
+    Receipt { says, undo }
 }

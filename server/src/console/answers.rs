@@ -1,6 +1,7 @@
 //! What a page would ask the API for as soon as it is there: told with the page, so that its first picture is
 //! whole, also where no script runs.
 
+use app::board::Board;
 use serde::Serialize;
 
 use super::{Console, blocked, breakers, cache, limits};
@@ -8,11 +9,11 @@ use super::{Console, blocked, breakers, cache, limits};
 /// Above this many keys the limits are not listed while a page waits for it; it asks for them itself.
 const MOST_KEYS: usize = 20_000;
 
-/// Paths of the API and what they would answer, for the page at a path.
-pub fn of(console: &Console, path: &str) -> Vec<String> {
+/// Paths of the API and what they would answer, for the page at a path that starts with a board.
+pub fn of(console: &Console, path: &str, board: &Board) -> Vec<String> {
     let mut parts = path.split('/').skip(1);
     let answers = match (parts.next(), parts.next()) {
-        (Some("breakers"), name) => vec![breaker(console, name.unwrap_or_default())],
+        (Some("breakers"), name) => vec![breaker(console, name.unwrap_or_default(), board)],
         (Some("limits"), _) => vec![
             (limits::keys(console) <= MOST_KEYS)
                 .then(|| answer("/api/limits", &limits::list(console)))
@@ -26,12 +27,13 @@ pub fn of(console: &Console, path: &str) -> Vec<String> {
     answers.into_iter().flatten().flatten().collect()
 }
 
-/// The one that is named, or else the first.
-fn breaker(console: &Console, name: &str) -> Option<[String; 2]> {
-    let targets = console.plan.targets.iter();
+/// The one that is named, or else the one that the page shows then.
+fn breaker(console: &Console, name: &str, board: &Board) -> Option<[String; 2]> {
     let written = |name: &str| name.replace(' ', "%20");
-    let at =
-        targets.map(|target| written(&target.name)).position(|known| name.is_empty() || known == name)?;
+    let at = match name {
+        "" => board.worst_breaker(),
+        name => console.plan.targets.iter().position(|target| written(&target.name) == name)?,
+    };
     let known = &console.plan.targets.get(at)?.name;
     answer(&format!("/api/breakers/{}", written(known)), &breakers::of(console, at)?)
 }

@@ -74,6 +74,9 @@ pub async fn rollout(State(console): Shared, Name(name): Name) -> Result<Json<Va
 #[serde(deny_unknown_fields)]
 pub struct Change {
     percent: Share,
+    /// Changes nothing unless this is the share in force.
+    #[serde(default)]
+    from: Option<Share>,
     #[serde(default)]
     reason: String,
 }
@@ -84,8 +87,8 @@ pub async fn change_rollout(
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
-    let Change { percent, reason } = parse(&body)?;
-    set_share(&console, &name, percent, &reason, &headers).await
+    let Change { percent, from, reason } = parse(&body)?;
+    set_share(&console, &name, (percent, from), &reason, &headers).await
 }
 
 pub async fn roll_back(
@@ -95,13 +98,13 @@ pub async fn roll_back(
     Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
     let Why { reason } = Why::read(&body)?;
-    set_share(&console, &name, Share::NONE, &reason, &headers).await
+    set_share(&console, &name, (Share::NONE, None), &reason, &headers).await
 }
 
 async fn set_share(
     console: &Arc<Console>,
     name: &str,
-    to: Share,
+    (to, expected): (Share, Option<Share>),
     reason: &str,
     headers: &HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
@@ -115,12 +118,14 @@ async fn set_share(
                 .rollouts
                 .iter()
                 .find(|rollout| rollout.name() == name)
-                .map(|rollout| rollout.set_share(to, &console.storage))
+                .map(|rollout| rollout.set_share(to, expected, &console.storage))
         })
     };
-    let Ok(Some((Changed { from, to }, stored))) = on_disk.await else {
+    let Ok(Some(changed)) = on_disk.await else {
         return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the share could not be changed"));
     };
+    let (Changed { from, to }, stored) =
+        changed.map_err(|now| ApiError::overtaken(format_args!("{name} is at {now} % now")))?;
     if from != to {
         console.journal.event(EventKind::RolloutChanged {
             rollout: name.to_owned(),
@@ -136,7 +141,13 @@ async fn set_share(
             format!("{to} % is in force, but could not be stored: it would be lost by a restart"),
         )
     })?;
-    Ok(Json(json!({"rollout": name, "from": from, "to": to})))
+    let receipt = if from == to {
+        act::receipt(format!("It was at {to} % already."), None)
+    } else {
+        let back = json!({"percent": from, "from": to, "reason": format!("undo of {from} → {to} %")});
+        act::receipt(format!("Changed {from} → {to} %."), Some(("POST", format!("/rollouts/{name}"), back)))
+    };
+    Ok(Json(json!({"rollout": name, "from": from, "to": to, "says": receipt.says, "undo": receipt.undo})))
 }
 
 fn find<'a>(console: &'a Console, name: &str) -> Result<&'a Rollout, ApiError> {

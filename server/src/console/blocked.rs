@@ -1,5 +1,6 @@
 //! The blocked addresses: listed, added and taken off. Each change is on the disk before it is answered.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -8,17 +9,17 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use ipnet::IpNet;
-use rad_model::EventKind;
 use rad_model::metrics::BlockedAddress;
+use rad_model::{EventKind, Receipt};
 use rad_resilience::{BlockReason, Blocked, Clock, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Console;
 use super::act;
 use super::api::Shared;
 use super::error::{ApiError, parse};
-use super::take::{Body, Name};
+use super::take::{Asked, Body, Name};
 use crate::gateway::block::{reason, shown, told};
 use crate::gateway::identity;
 use crate::telemetry::unix_ms;
@@ -46,39 +47,119 @@ struct Block {
     /// `10m`, `1h 30m`; for good if it is empty or absent.
     #[serde(default, rename = "for")]
     time: String,
+    /// Changes nothing unless this is the `rule` in force; empty: unless there is none.
+    from: Option<String>,
+}
+
+/// A block, and how to take it back.
+#[derive(Serialize)]
+pub struct Done {
+    #[serde(flatten)]
+    entry: BlockedAddress,
+    #[serde(flatten)]
+    receipt: Receipt,
 }
 
 pub async fn block(
     State(console): Shared,
     headers: HeaderMap,
     Body(body): Body,
-) -> Result<(StatusCode, Json<BlockedAddress>), ApiError> {
-    let Block { address, reason, time } = parse(&body)?;
+) -> Result<(StatusCode, Json<Done>), ApiError> {
+    let Block { address, reason, time, from } = parse(&body)?;
     let (address, time) = (client(&address)?, block_for(&time)?);
     let now = console.clock.now();
-    let list = &console.plan.blocks.list;
-    let blocked = list
-        .block(&address, &act::short(&reason), time, now)
-        .map_err(|full| ApiError::new(StatusCode::CONFLICT, full.to_string()))?;
+    let (before, blocked) = {
+        let _alone = console.one_at_a_time();
+        let before = expected(&console, address, from.as_deref(), now)?;
+        let list = &console.plan.blocks.list;
+        let blocked = list
+            .block(&address, &act::short(&reason), time, now)
+            .map_err(|full| ApiError::new(StatusCode::CONFLICT, full.to_string()))?;
+        (before, blocked)
+    };
     console.journal.event(told(address, &blocked, now, &act::by(&headers)));
     keep(&console).await?;
-    Ok((StatusCode::CREATED, Json(entry(address, &blocked, now))))
+    let entry = entry(address, &blocked, now);
+    // A block that took the place of another leads back to that one.
+    let undo = match before {
+        Some(before) => ("POST", "/blocked".to_owned(), again(address, &before, &entry.rule, now)),
+        None => ("DELETE", format!("/blocked/{}?from={}", entry.address, entry.rule), Value::Null),
+    };
+    let receipt = act::receipt(format!("Blocked {}.", entry.address), Some(undo));
+    Ok((StatusCode::CREATED, Json(Done { entry, receipt })))
+}
+
+/// What is in force for an address, if it is what its asker believes.
+fn expected(
+    console: &Console,
+    address: IpAddr,
+    from: Option<&str>,
+    now: Timestamp,
+) -> Result<Option<Blocked>, ApiError> {
+    let blocked = console.plan.blocks.list.check(&address, now);
+    if from.is_none_or(|from| blocked.as_ref().map(rule).unwrap_or_default() == from) {
+        return Ok(blocked);
+    }
+    let address = shown(address);
+    Err(match blocked.map(|blocked| reason(&blocked.reason)) {
+        None => ApiError::overtaken(format_args!("{address} is not blocked any more")),
+        Some(reason) if reason.is_empty() => {
+            ApiError::overtaken(format_args!("{address} is blocked in another way now"))
+        }
+        Some(reason) => {
+            ApiError::overtaken(format_args!("{address} is blocked in another way now ({reason})"))
+        }
+    })
+}
+
+/// Names a block: another one of the same address has another name.
+fn rule(blocked: &Blocked) -> String {
+    let mut hasher = DefaultHasher::new();
+    let until = blocked.until.map_or(u64::MAX, Timestamp::as_nanos);
+    (until, reason(&blocked.reason), blocked.repetition).hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+/// The body that blocks as `blocked` does, for what is left of its time.
+fn again(address: IpAddr, blocked: &Blocked, from: &str, now: Timestamp) -> Value {
+    let left = blocked.retry_after(now).map(|left| format!("{}s", left.as_secs().clamp(1, YEAR.as_secs())));
+    json!({
+        "address": shown(address),
+        "for": left.unwrap_or_default(),
+        "reason": reason(&blocked.reason),
+        "from": from,
+    })
+}
+
+/// What stands behind the `?` of an unblock.
+#[derive(Deserialize)]
+pub struct If {
+    from: Option<String>,
 }
 
 pub async fn unblock(
     State(console): Shared,
     Name(name): Name,
+    Asked(If { from }): Asked<If>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
     let address = client(&name)?;
     let now = console.clock.now();
-    if console.plan.blocks.list.unblock(&address, now).is_none() {
+    let before = {
+        let _alone = console.one_at_a_time();
+        expected(&console, address, from.as_deref(), now)?;
+        console.plan.blocks.list.unblock(&address, now)
+    };
+    let Some(before) = before else {
         return Err(ApiError::not_found(format!("{} is not blocked", shown(address))));
-    }
+    };
     let by = act::by(&headers);
     console.journal.event(EventKind::AddressUnblocked { address: shown(address), by });
     keep(&console).await?;
-    Ok(Json(json!({"address": shown(address)})))
+    let address_shown = shown(address);
+    let undo = ("POST", "/blocked".to_owned(), again(address, &before, "", now));
+    let receipt = act::receipt(format!("Unblocked {address_shown}."), Some(undo));
+    Ok(Json(json!({"address": address_shown, "says": receipt.says, "undo": receipt.undo})))
 }
 
 /// A client by its address; of IPv6 the network, which is one subscriber.
@@ -118,6 +199,7 @@ fn entry(address: IpAddr, blocked: &Blocked, now: Timestamp) -> BlockedAddress {
         by_hand: matches!(blocked.reason, BlockReason::Manual(_)),
         repetition: blocked.repetition,
         refused: blocked.refused,
+        rule: rule(blocked),
     }
 }
 

@@ -66,6 +66,9 @@ pub fn of(console: &Console, at: usize) -> Option<Details> {
 #[serde(deny_unknown_fields)]
 struct Change {
     mode: BreakerMode,
+    /// Changes nothing unless this is the mode in force.
+    #[serde(default)]
+    from: Option<BreakerMode>,
     #[serde(default)]
     reason: String,
 }
@@ -77,10 +80,18 @@ pub async fn change_mode(
     Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
     let (_, target) = find(&console, &name)?;
-    let Change { mode: to, reason } = parse(&body)?;
-    let from = target.breaker.set_mode(to, console.clock.now());
+    let Change { mode: to, from: expected, reason } = parse(&body)?;
+    let from = {
+        let _alone = console.one_at_a_time();
+        let now = target.breaker.mode();
+        if expected.is_some_and(|expected| expected != now) {
+            return Err(ApiError::overtaken(format_args!("{name} is {} now", now.word())));
+        }
+        target.breaker.set_mode(to, console.clock.now())
+    };
     let set = SetMode { mode: to, by: act::by(&headers), reason: act::short(&reason), at_ms: unix_ms() };
-    let kept = keep(&console, &name, &set).await;
+    // Who sets what is set already changes nothing.
+    let kept = if from == to { Ok(()) } else { keep(&console, &name, &set).await };
     if from != to {
         console.journal.event(EventKind::BreakerModeChanged {
             breaker: name.clone(),
@@ -91,7 +102,15 @@ pub async fn change_mode(
         });
     }
     kept?;
-    Ok(Json(json!({"breaker": name, "from": from, "to": to})))
+    let receipt = if from == to {
+        act::receipt(format!("It was {} already.", to.word()), None)
+    } else {
+        let why = format!("undo of {} → {}", from.word(), to.word());
+        let back = json!({"mode": from, "from": to, "reason": why});
+        let says = format!("Changed {} → {}.", from.word(), to.word());
+        act::receipt(says, Some(("POST", format!("/breakers/{name}/mode"), back)))
+    };
+    Ok(Json(json!({"breaker": name, "from": from, "to": to, "says": receipt.says, "undo": receipt.undo})))
 }
 
 /// Puts a mode on the disk.
@@ -123,7 +142,8 @@ pub async fn reset(
         by: act::by(&headers),
         reason: act::short(&reason),
     });
-    Ok(Json(json!({"breaker": name, "from": from, "to": BreakerState::Closed})))
+    let says = "Closed, and what it counted is forgotten.";
+    Ok(Json(json!({"breaker": name, "from": from, "to": BreakerState::Closed, "says": says})))
 }
 
 fn find<'a>(console: &'a Console, name: &str) -> Result<(usize, &'a Target), ApiError> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use app::format::count;
 use axum::Json;
 use axum::extract::State;
 use rad_model::metrics::{CacheMetrics, CachedRoute, QueueMetrics, Rejected, Waiting};
@@ -72,7 +73,10 @@ enum What {
 
 pub async fn invalidate(State(console): Shared, Body(body): Body) -> Result<Json<Value>, ApiError> {
     let cache = &console.plan.cache;
-    let forgotten = match parse(&body)? {
+    let asked = parse(&body)?;
+    // Said of an organisation of whom there is nothing.
+    let mut of = String::new();
+    let forgotten = match asked {
         What::Tag(tag) => {
             let mut known: Vec<_> = console
                 .plan
@@ -91,6 +95,7 @@ pub async fn invalidate(State(console): Shared, Body(body): Body) -> Result<Json
         }
         What::Organisation(organisation) => {
             cache.invalidate_organisation(&organisation);
+            of = format!(" of an organisation named {organisation}");
             json!({"organisation": organisation})
         }
         What::All(true) => {
@@ -99,7 +104,13 @@ pub async fn invalidate(State(console): Shared, Body(body): Body) -> Result<Json
         }
         What::All(false) => return Err(ApiError::bad_request("all is true or is left out")),
     };
-    Ok(Json(json!({"invalidated": forgotten, "removed": console.sweep_cache()})))
+    let removed = console.sweep_cache();
+    let says = match removed {
+        0 => format!("No answer{of} is kept: there was nothing to invalidate."),
+        1 => "Invalidated 1 answer.".to_owned(),
+        more => format!("Invalidated {} answers.", count(u64::try_from(more).unwrap_or(u64::MAX))),
+    };
+    Ok(Json(json!({"invalidated": forgotten, "removed": removed, "says": says})))
 }
 
 /// Forgets everything, so that the next answers are new.

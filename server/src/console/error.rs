@@ -34,6 +34,11 @@ impl ApiError {
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
+
+    /// 409: a change was wanted of something that is not any more what its asker believes.
+    pub fn overtaken(now: impl std::fmt::Display) -> Self {
+        Self::new(StatusCode::CONFLICT, format!("{now}: somebody else has decided so. Nothing was changed."))
+    }
 }
 
 impl IntoResponse for ApiError {

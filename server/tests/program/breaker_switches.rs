@@ -25,10 +25,8 @@ async fn a_breaker_that_is_forced_open_spares_the_upstream_until_the_mode_is_tak
     let program = program(&upstream, "");
     assert_eq!(get(program.gateway, "/").await.status, StatusCode::OK);
 
-    assert_eq!(
-        set(&program, "forced_open").await,
-        json!({"breaker": "u", "from": "automatic", "to": "forced_open"})
-    );
+    let done = set(&program, "forced_open").await;
+    assert_eq!((&done["from"], &done["to"]), (&json!("automatic"), &json!("forced_open")));
     for _ in 0..3 {
         let answer = get(program.gateway, "/").await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
@@ -190,4 +188,28 @@ async fn what_is_no_breaker_or_no_mode_is_refused_in_words() {
     }
     assert_eq!(get(program.console, "/api/breakers/none").await.status, StatusCode::NOT_FOUND);
     assert_eq!(get(program.console, "/api/breakers/u/reset").await.header("allow"), "POST");
+}
+
+#[tokio::test]
+async fn what_undoes_a_change_is_told_with_it_and_refused_once_somebody_else_has_decided() {
+    let upstream = Upstream::start("u", Behaviour::Echo).await;
+    let program = program(&upstream, "");
+    let done = set(&program, "forced_open").await;
+    assert_eq!(done["says"], "Changed automatic → forced open.");
+    let undo = &done["undo"];
+    assert_eq!((&undo["method"], &undo["path"]), (&json!("POST"), &json!("/api/breakers/u/mode")));
+    set(&program, "disabled").await;
+    let again = async || {
+        let (path, body) = (undo["path"].as_str().unwrap(), undo["body"].as_str().unwrap());
+        post_json(program.console, path, body).await
+    };
+    let refused = again().await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert!(refused.json()["detail"].as_str().unwrap().starts_with("u is disabled now"));
+    assert_eq!(says(&program).await["mode"], "disabled");
+    set(&program, "forced_open").await;
+    assert_eq!(again().await.status, StatusCode::OK);
+    assert_eq!(says(&program).await["mode"], "automatic");
+    let nothing = set(&program, "automatic").await;
+    assert_eq!((&nothing["says"], &nothing["undo"]), (&json!("It was automatic already."), &Value::Null));
 }

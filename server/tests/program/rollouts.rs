@@ -58,7 +58,8 @@ async fn a_change_moves_real_traffic_and_clients_stay_on_their_side() {
     // Four standard deviations around 40 of 400.
     assert!((16..=64).contains(&ten.len()), "{} of 400", ten.len());
     assert_eq!(candidates(&program).await, ten, "clients moved by themselves");
-    assert_eq!(set(&program, 50.0).await, json!({"rollout": "r", "from": 10, "to": 50}));
+    let done = set(&program, 50.0).await;
+    assert_eq!((&done["from"], &done["to"]), (&json!(10), &json!(50)));
     let fifty = candidates(&program).await;
     assert!(ten.iter().all(|client| fifty.contains(client)), "a client was moved back");
     assert_eq!(sides.legacy.asked() + sides.candidate.asked(), 1_200);
@@ -70,7 +71,9 @@ async fn after_a_rollback_no_request_reaches_the_candidate() {
     let program = sides.start();
     assert_eq!(candidates(&program).await.len(), 400);
     let answer = post_json(program.console, "/api/rollouts/r/rollback", "").await;
-    assert_eq!(answer.json(), json!({"rollout": "r", "from": 100, "to": 0}));
+    let done = answer.json();
+    assert_eq!((&done["from"], &done["to"]), (&json!(100), &json!(0)));
+    assert_eq!(done["undo"]["path"], "/api/rollouts/r");
     assert_eq!(candidates(&program).await, [] as [u32; 0]);
     assert_eq!(sides.candidate.asked(), 400);
 }
@@ -105,6 +108,7 @@ async fn an_impossible_change_is_refused_with_what_is_allowed_and_changes_nothin
         ("/api/rollouts/r", r#"{"percent": -1}"#, 400, "0 to 100"),
         ("/api/rollouts/r", r#"{"percent": "all"}"#, 400, "not valid"),
         ("/api/rollouts/r", r#"{"percent": 20, "because": 1}"#, 400, "because"),
+        ("/api/rollouts/r", r#"{"percent": 20, "from": 11}"#, 409, "r is at 10 % now"),
         ("/api/rollouts/r", "", 400, "not valid"),
         ("/api/rollouts/unknown", r#"{"percent": 20}"#, 404, "unknown"),
         ("/api/rollouts/unknown/rollback", "", 404, "unknown"),

@@ -1,4 +1,4 @@
-//! What `GET /api/cache` and `POST /api/cache/invalidate` answer.
+//! What `GET /api/cache` answers.
 
 use serde::{Deserialize, Serialize};
 
@@ -47,11 +47,4 @@ pub struct CachedRoute {
     /// Lookups that were answered from the cache, and those that went to the upstream.
     pub served: u64,
     pub loaded: u64,
-}
-
-/// What became of an invalidation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Invalidated {
-    /// Answers that were forgotten.
-    pub removed: u64,
 }

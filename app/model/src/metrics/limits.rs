@@ -87,4 +87,7 @@ pub struct BlockedAddress {
     /// Requests that the block has turned away.
     #[serde(default)]
     pub refused: u64,
+    /// Names this block: another one of the same address has another name.
+    #[serde(default)]
+    pub rule: String,
 }

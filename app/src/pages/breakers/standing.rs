@@ -1,7 +1,5 @@
 //! One breaker in full.
 
-use std::time::Duration;
-
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use rad_model::metrics::Figure;
@@ -9,10 +7,10 @@ use rad_model::{BreakerMode, BreakerState, BreakerTick};
 use serde::Deserialize;
 
 use super::switches::Switches;
-use crate::components::{Card, Meter, Outcome, Pill, address, tone, word};
+use crate::components::{Card, Meter, Pill, address, tone, word};
 use crate::format;
 use crate::initial::Answers;
-use crate::live::{Live, http, poll, use_live};
+use crate::live::{Freshness, Live, http, poll, use_live};
 use crate::settled::settle;
 use crate::signals::{flag, text};
 
@@ -32,13 +30,15 @@ pub struct Answer {
     open_for_ms: u64,
 }
 
-/// What is known of the breaker, and what became of the last press.
+/// What is known of the breaker.
 #[derive(Clone, Copy, Debug)]
 pub struct Known {
     live: Live,
     name: StoredValue<String>,
     answer: RwSignal<Option<Answer>>,
-    pub outcome: RwSignal<Outcome>,
+    /// Counts the changes made here: what was asked before one is not believed after it.
+    changes: StoredValue<u32>,
+    fresh: Freshness,
 }
 
 impl Known {
@@ -47,26 +47,22 @@ impl Known {
         self.name.with_value(|name| format!("/api{}{what}", address(name)))
     }
 
-    /// Shows what a press has changed, until the server is asked again.
-    pub fn changed(self, to: Option<BreakerMode>) {
-        self.answer.update(|answer| {
-            if let (Some(answer), Some(to)) = (answer, to) {
-                answer.mode = to;
-            }
-        });
-        // The press is over then.
-        set_timeout(move || self.ask(), Duration::ZERO);
+    /// Something was changed here.
+    pub fn changed(self) {
+        self.changes.update_value(|changes| *changes += 1);
+        self.ask();
     }
 
     fn ask(self) {
-        let before = self.outcome.try_get_untracked();
+        let before = self.changes.try_get_value();
         spawn_local(async move {
-            // The banner tells of a server that does not answer.
-            let Ok(mut new) = http::get::<Answer>(&self.url("")).await else { return };
-            // What was asked before a press is not believed after it, nor in a page that is gone.
-            if before.is_none() || self.outcome.try_get_untracked() != before {
+            let Some(url) = self.name.try_get_value().map(|_| self.url("")) else { return };
+            let new = http::get::<Answer>(&url).await;
+            if before.is_none() || self.changes.try_get_value() != before {
                 return;
             }
+            self.fresh.heard(new.as_ref().err());
+            let Ok(mut new) = new else { return };
             let old = self.answer.get_untracked();
             if let Some(old) = old.filter(|_| self.live.held.with_untracked(Option::is_some)) {
                 // Figures stand still with the rest of the page; switches show what is in force.
@@ -87,7 +83,8 @@ pub fn Standing(at: usize, name: String) -> impl IntoView {
         live,
         name: StoredValue::new(name.clone()),
         answer: RwSignal::new(None),
-        outcome: RwSignal::new(Outcome::default()),
+        changes: StoredValue::new(0),
+        fresh: Freshness::new(),
     };
     let first = Answers::take(&known.url("")).and_then(|text| http::understood(&text).ok());
     known.answer.set(first);
@@ -125,6 +122,7 @@ pub fn Standing(at: usize, name: String) -> impl IntoView {
     let rows: Vec<_> = (0..MOST).map(|at| settle(view! { <Row known at/> })).collect();
     settle(view! {
         <Card id="breaker" title=name note=since class="acts" aside=pill>{settle(view! {
+            {known.fresh.line(flag(move || known.answer.with(Option::is_some)))}
             <p class="says" data-testid="says">{of(|answer| answer.says.clone())}</p>
             <table class="rows figures"><tbody>{rows}</tbody></table>
             <p class="muted" data-testid="counts">{of(counts)}</p>
@@ -144,7 +142,7 @@ fn Row(known: Known, at: usize) -> impl IntoView {
         <tr hidden=flag(move || figure().is_none())>
             <td>{name}</td>
             <td class="third"><Meter share label=name/></td>
-            <td class="muted">{of(stands)}</td>
+            <td class="muted whole">{of(stands)}</td>
         </tr>
     }
 }
@@ -161,8 +159,12 @@ fn counts(answer: &Answer) -> String {
 /// `3, opens at 5`.
 fn stands(figure: &Figure) -> String {
     let Figure { value, limit, unit, then, .. } = figure;
-    let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
-    format!("{}{unit}, {then} at {}{unit}", format::plain(*value), format::plain(*limit))
+    let told = |value: f64| match unit.as_str() {
+        "" => format::plain(value),
+        "s" => format::length(format::whole(value * 1_000.0)),
+        unit => format!("{} {unit}", format::plain(value)),
+    };
+    format!("{}, {then} at {}", told(*value), told(*limit))
 }
 
 #[cfg(test)]
@@ -180,11 +182,15 @@ mod tests {
         };
         assert_eq!(stands(&figure(12.5, "%")), "12.5 %, opens at 50 %");
         assert_eq!(stands(&figure(3.0, "")), "3, opens at 50");
+        assert_eq!(stands(&figure(75.0, "s")), "1 min 15 s, opens at 50 s");
     }
 
     #[test]
     fn counts_are_told_in_one_line() {
         let answer = Answer { trips: 1, rejected: 1_200, open_for_ms: 60_000, ..Answer::default() };
-        assert_eq!(counts(&answer), "Opened 1 time and rejected 1,200 since the start. Stays open for 60 s.");
+        assert_eq!(
+            counts(&answer),
+            "Opened 1 time and rejected 1,200 since the start. Stays open for 1 min."
+        );
     }
 }

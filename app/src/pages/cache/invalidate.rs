@@ -2,16 +2,18 @@
 //! everything takes two presses.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use leptos::ev;
 use leptos::prelude::*;
-use rad_model::metrics::Invalidated;
 
 use super::Known;
-use crate::components::{Card, Outcome, OutcomeLine, Rows, act};
-use crate::format;
-use crate::live::http;
+use crate::components::{Card, Outcome, OutcomeLine, Rows, act, post, quoted};
 use crate::settled::settle;
 use crate::signals::{aria, flag, text};
+
+/// How long the second press may come after the first.
+const ARMED: Duration = Duration::from_secs(5);
 
 /// The card that invalidates.
 #[component]
@@ -20,19 +22,15 @@ pub fn Invalidate(cache: Known) -> impl IntoView {
     let organisation = RwSignal::new(String::new());
     let sure = RwSignal::new(false);
     let busy = flag(move || outcome.with(|outcome| *outcome == Outcome::Under));
+    let done = Callback::new(move |_| {
+        sure.set(false);
+        organisation.set(String::new());
+        cache.again();
+    });
     let invalidate = move |kind: &str, what: &str| {
         let what = if kind == "all" { "true".to_owned() } else { quoted(what) };
-        let done = move |text: &str| match http::understood::<Invalidated>(text) {
-            Ok(Invalidated { removed }) => {
-                sure.set(false);
-                organisation.set(String::new());
-                cache.again();
-                Outcome::Done { said: told(removed), undo: String::new() }
-            }
-            Err(why) => Outcome::Failed(why),
-        };
         let body = format!("{{\"{kind}\":{what}}}");
-        act(outcome, "POST", "/api/cache/invalidate".to_owned(), body, Box::new(done));
+        act(outcome, post("/api/cache/invalidate".to_owned(), body), done);
     };
     let tags = move || {
         let mut tags: Vec<String> =
@@ -48,7 +46,7 @@ pub fn Invalidate(cache: Known) -> impl IntoView {
     let tag = move |at: usize| {
         // A row lives for as long as its name is in the list, at whatever place.
         let tag = tags().get(at).cloned().unwrap_or_default();
-        let (shown, test) = (tag.clone(), format!("invalidate-tag-{tag}"));
+        let (shown, test) = (format!("Invalidate {tag}"), format!("invalidate-tag-{tag}"));
         settle(view! {
             <button data-testid=test aria-disabled=aria(move || busy.get()) on:click=move |_| invalidate("tag", &tag)>{shown}</button>
         })
@@ -58,7 +56,23 @@ pub fn Invalidate(cache: Known) -> impl IntoView {
         "" => outcome.set(Outcome::Failed("Which organisation? Write it as X-Org-Id names it.".to_owned())),
         organisation => invalidate("organisation", organisation),
     };
-    let all = move |_| if sure.get_untracked() { invalidate("all", "") } else { sure.set(true) };
+    // Nobody is to find the second press ready who did not make the first.
+    let armed = StoredValue::new(0_u32);
+    let all = move |_| {
+        if sure.get_untracked() {
+            invalidate("all", "");
+            return;
+        }
+        sure.set(true);
+        armed.update_value(|armed| *armed = armed.wrapping_add(1));
+        let number = armed.try_get_value();
+        let disarm = move || {
+            if armed.try_get_value() == number {
+                let _ = sure.try_set(false);
+            }
+        };
+        set_timeout(disarm, ARMED);
+    };
     settle(view! {
         <Card id="invalidate" title="Invalidate" class="acts" hint="What is invalidated is asked of the upstream again with the next request.">{settle(view! {
             <p class="muted" hidden=none>"No route has tags: cache = { ttl = \"30s\", tags = [\"counts\"] } gives it one."</p>
@@ -70,22 +84,28 @@ pub fn Invalidate(cache: Known) -> impl IntoView {
                     prop:value=organisation on:input=move |event| organisation.set(event_target_value(&event))/>
                 <button type="submit" data-testid="invalidate-organisation" aria-disabled=aria(move || busy.get()) on:click=by_organisation>"Invalidate organisation"</button>
             </form>
-            <div class="actions">
+            <div class="actions sure" on:keydown=move |event| if event.key() == "Escape" { sure.set(false) }
+                on:focusout=move |event| if leaves(&event) { sure.set(false) }>
                 <button class="danger" data-testid="invalidate-all" aria-disabled=aria(move || busy.get()) on:click=all>
                     {text(move || if sure.get() { "Invalidate everything now" } else { "Invalidate everything…" }.to_owned())}
                 </button>
                 <button data-testid="invalidate-not" hidden=flag(move || !sure.get()) on:click=move |_| sure.set(false)>"Cancel"</button>
             </div>
-            <OutcomeLine outcome error="invalidate-error" undo=Callback::new(|_| {})/>
+            <OutcomeLine outcome error="invalidate-error" done/>
         })}</Card>
     })
 }
 
-fn told(removed: u64) -> String {
-    let answers = if removed == 1 { "answer" } else { "answers" };
-    format!("Invalidated {} {answers}.", format::count(removed))
+/// Whether the focus goes elsewhere than to the other button.
+#[cfg(feature = "hydrate")]
+fn leaves(event: &ev::FocusEvent) -> bool {
+    use wasm_bindgen::JsCast;
+
+    let to = event.related_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+    !to.is_some_and(|element| matches!(element.closest(".sure"), Ok(Some(_))))
 }
 
-fn quoted(text: &str) -> String {
-    serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned())
+#[cfg(not(feature = "hydrate"))]
+fn leaves(_: &ev::FocusEvent) -> bool {
+    false
 }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use leptos::prelude::*;
+use rad_model::Call;
 use rad_model::metrics::BlockedAddress;
 
-use crate::components::{Card, Choices, Outcome, OutcomeLine, Table, act, cell, holding, row};
+use crate::components::{Card, Choices, Outcome, OutcomeLine, Table, act, cell, holding, post, quoted, row};
 use crate::format;
 use crate::live::{Asked, Live, use_live};
 use crate::settled::{Settled, settle};
@@ -28,42 +29,19 @@ impl List {
         self.all.read(|all| all.iter().find(|blocked| blocked.address == address).cloned())
     }
 
+    /// Shows what was changed.
+    fn again(self) -> Callback<String> {
+        Callback::new(move |_| self.all.again())
+    }
+
     fn addresses(self) -> Vec<(String, usize)> {
         self.all.read(|all| all.iter().map(|blocked| blocked.address.clone()).zip(0..).collect())
-    }
-
-    /// Blocks, with a body as the API takes it; `said` is told once it is done.
-    fn block(self, body: String, address: String, done: impl FnOnce() + 'static) {
-        // A block that replaces another leads back to that one.
-        let before = self.entry(&address).map(|before| self.again(&before));
-        let done = move |_: &str| {
-            done();
-            self.all.again();
-            Outcome::Done { said: format!("Blocked {address}."), undo: before.unwrap_or(address) }
-        };
-        act(self.outcome, "POST", "/api/blocked".to_owned(), body, Box::new(done));
-    }
-
-    /// The body that blocks as `blocked` is, for what is left of its time.
-    fn again(self, blocked: &BlockedAddress) -> String {
-        let lasts = self.left(blocked).map(|ms| format!("{}s", ms.div_ceil(1_000).max(1)));
-        body(&blocked.address, &lasts.unwrap_or_default(), &blocked.reason)
     }
 
     /// Milliseconds until it ends; none if it does not.
     fn left(self, blocked: &BlockedAddress) -> Option<u64> {
         let now = self.live.board.with(crate::board::Board::at_ms);
         Some(blocked.until_ms?.saturating_sub(now))
-    }
-
-    /// Unblocks; `undo` is the body that blocks again.
-    fn unblock(self, address: String, undo: String) {
-        let url = format!("/api/blocked/{address}");
-        let done = move |_: &str| {
-            self.all.again();
-            Outcome::Done { said: format!("Unblocked {address}."), undo }
-        };
-        act(self.outcome, "DELETE", url, String::new(), Box::new(done));
     }
 }
 
@@ -86,25 +64,20 @@ pub fn Blocked(candidate: RwSignal<String>) -> impl IntoView {
                 .set(Outcome::Failed("Which client? Write its address, such as 203.0.113.7.".to_owned()));
             return;
         }
-        let (lasts, _) = TIMES[time.get_untracked()];
-        let done = move || {
+        let lasts = TIMES.get(time.get_untracked()).map_or("", |(lasts, _)| *lasts);
+        let body = body(&address, lasts, why.get_untracked().trim());
+        let done = Callback::new(move |_| {
             candidate.set(String::new());
             why.set(String::new());
-        };
-        list.block(body(&address, lasts, why.get_untracked().trim()), address, done);
+            list.all.again();
+        });
+        act(list.outcome, post("/api/blocked".to_owned(), body), done);
     };
-    let undo = Callback::new(move |before: String| {
-        if before.starts_with('{') {
-            let address = address_of(&before);
-            list.block(before, address, || {});
-        } else {
-            list.unblock(before, String::new());
-        }
-    });
     let times = TIMES.map(|(lasts, says)| (format!("block-for-{lasts}"), says.to_owned())).to_vec();
     let in_force = Signal::derive(move || Some(time.get()));
     settle(view! {
         <Card id="block" title="Blocked clients" class="acts" hint="Their requests are answered with 429, on every route, until the time is over.">{settle(view! {
+            {list.all.doubt()}
             <p class="muted" hidden=flag(move || list.all.with(|all| all.is_none_or(|all| !all.is_empty())))>"Nobody is blocked."</p>
             <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(move || list.addresses()) row=Arc::new(move |at| blocked(list, at))/>
             <form class="acting" onsubmit="return false">
@@ -117,7 +90,7 @@ pub fn Blocked(candidate: RwSignal<String>) -> impl IntoView {
                     <button type="submit" class="danger" data-testid="block" aria-disabled=aria(move || busy.get()) on:click=move |_| block()>"Block"</button>
                 </div>
             </form>
-            <OutcomeLine outcome=list.outcome error="block-error" undo/>
+            <OutcomeLine outcome=list.outcome error="block-error" done=list.again()/>
         })}</Card>
     })
 }
@@ -136,9 +109,9 @@ fn blocked(list: List, at: usize) -> Settled {
     let lasts =
         text(move || left().map_or("for good".to_owned(), |ms| format!("{} more", format::length(ms))));
     let unblock = move |_| {
-        let Some(blocked) = entry() else { return };
-        let undo = list.again(&blocked);
-        list.unblock(blocked.address, undo);
+        let path = format!("/api/blocked/{}", address.get_untracked());
+        let call = Call { method: "DELETE".to_owned(), path, body: String::new() };
+        act(list.outcome, call, list.again());
     };
     let button = settle(view! {
         <button aria-label=text(move || format!("Unblock {}", address.get())) on:click=unblock>"Unblock"</button>
@@ -165,31 +138,5 @@ fn by(blocked: &BlockedAddress) -> String {
 
 /// As the API takes it.
 fn body(address: &str, lasts: &str, reason: &str) -> String {
-    let text = |text: &str| serde_json::to_string(text).unwrap_or_else(|_| "\"\"".to_owned());
-    format!("{{\"address\":{},\"for\":{},\"reason\":{}}}", text(address), text(lasts), text(reason))
-}
-
-/// The address in a body that was made here: what stands in its fourth quotes.
-fn address_of(body: &str) -> String {
-    body.split('"').nth(3).unwrap_or_default().to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_undoes_an_unblock_names_the_address_it_blocks_again() {
-        let body = body("2001:db8::/64", "42s", "said \"no\"");
-        assert_eq!(address_of(&body), "2001:db8::/64");
-        let read: BlockAgain = serde_json::from_str(&body).unwrap();
-        assert_eq!((read.lasts.as_str(), read.reason.as_str()), ("42s", "said \"no\""));
-    }
-
-    #[derive(serde::Deserialize)]
-    struct BlockAgain {
-        #[serde(rename = "for")]
-        lasts: String,
-        reason: String,
-    }
+    format!("{{\"address\":{},\"for\":{},\"reason\":{}}}", quoted(address), quoted(lasts), quoted(reason))
 }

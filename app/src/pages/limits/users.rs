@@ -59,6 +59,7 @@ pub fn Users(limits: Known, path: String, candidate: RwSignal<String>) -> impl I
     });
     settle(view! {
         <Card id="limit" title=path class="acts" aside=pill>{settle(view! {
+            {limits.doubt()}
             <p class="says" data-testid="limit-says">{of(|limit| limit.says.clone())}</p>
             <p class="muted" hidden=flag(move || count() > 0)>"Nobody has used it lately."</p>
             <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(move || limit.keys()) row=Arc::new(move |at| user(limit, at, candidate))/>
@@ -100,7 +101,7 @@ fn user(limit: Limit, at: usize, candidate: RwSignal<String>) -> Settled {
         vec![
             cell("mono one", key),
             holding("whole", settle(view! { <Meter share label=key/> })),
-            cell("num one", read(used)),
+            cell("num one whole", read(used)),
             cell("num wide muted", read(|user| format::seconds(user.reset_ms))),
             holding("num acting", block),
         ],

@@ -1,6 +1,6 @@
 //! A limit in words.
 
-use app::format::{bytes, count};
+use app::format::{bytes, count, length};
 use rad_model::metrics::{RejectedKey, RouteLimits};
 
 /// So many of those that were rejected are named.
@@ -16,10 +16,25 @@ pub fn says(limit: &RouteLimits) -> String {
         "route" => "the route as a whole".to_owned(),
         key => format!("each {key}"),
     };
-    let burst = limit.burst.map(|burst| format!(", at most {burst} at once")).unwrap_or_default();
+    let burst = match (limit.strategy.as_str(), limit.burst) {
+        // Its gauge is full until then, and empty afterwards.
+        ("leaky_bucket", _) => one_at_a_time(limit),
+        (_, Some(burst)) => format!(", at most {burst} at once"),
+        (_, None) => String::new(),
+    };
     let strategy = limit.strategy.replace('_', " ");
     let shadow = if limit.shadow { " It only counts; nobody is rejected." } else { "" };
     format!("{} for {whom}, by {strategy}{burst}.{shadow}", quotas.join(" and "))
+}
+
+/// How far apart a leaky bucket keeps requests.
+fn one_at_a_time(limit: &RouteLimits) -> String {
+    let apart = limit
+        .limits
+        .iter()
+        .map(|quota| u64::from(quota.window_s()) * 1_000 / u64::from(quota.requests().max(1)));
+    let apart = apart.max().unwrap_or_default();
+    if apart < 100 { ", one after the other".to_owned() } else { format!(", one every {}", length(apart)) }
 }
 
 pub fn counts(limit: &RouteLimits) -> String {
@@ -85,6 +100,18 @@ mod tests {
             "200/minute and 1000/hour for each client address, by token bucket, at most 20 at once. \
              It only counts; nobody is rejected."
         );
+        let leaky = |limits: &[&str]| RouteLimits {
+            strategy: "leaky_bucket".to_owned(),
+            burst: Some(1),
+            limits: limits.iter().map(|quota| quota.parse().unwrap()).collect(),
+            ..limit()
+        };
+        assert_eq!(
+            says(&leaky(&["60/minute"])),
+            "60/minute for each client address, by leaky bucket, one every 1 s."
+        );
+        assert!(says(&leaky(&["200/minute", "1000/hour"])).ends_with(", one every 3.6 s."));
+        assert!(says(&leaky(&["6000/minute"])).ends_with(", one after the other."));
     }
 
     #[test]
