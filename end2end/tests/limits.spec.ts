@@ -48,7 +48,9 @@ test("the page of a limit names who uses it and how much, and counts whom it rej
   expect(await ask(`${gateway.traffic}/search`, NEIGHBOUR, 4)).toEqual({ 200: 4 });
   await expect(user(page, ABUSER)).toContainText(/(19|20) of 20\/minute/);
   await expect(user(page, NEIGHBOUR)).toContainText(/[34] of 20\/minute/);
-  await expect(page.getByTestId("limit-counts")).toContainText("Rejected 5 since the start. Remembers 2 of");
+  await expect(page.getByTestId("limit-counts")).toContainText(
+    `Rejected 5 since the start. In the last minute: ${ABUSER} (5). Remembers 2 of`,
+  );
   // The fullest comes first.
   const rows = page.locator("#limit tbody tr");
   await expect(rows.first()).toContainText(ABUSER);
@@ -94,6 +96,7 @@ test("a client that is blocked is turned away on every route, and let in again b
   expect(await ask(`${gateway.traffic}/trial`, ABUSER, 2)).toEqual({ 429: 2 });
   expect(await ask(`${gateway.traffic}/search`, NEIGHBOUR, 2)).toEqual({ 200: 2 });
   expect(well.received).toBe(3);
+  await expect(entry).toContainText("scrapes us; 4 requests turned away");
 
   await page.getByTestId("undo").click();
   await expect(page.locator("#block")).toContainText("Nobody is blocked");

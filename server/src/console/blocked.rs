@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use app::format::count;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -191,16 +192,27 @@ fn block_for(text: &str) -> Result<Option<Duration>, ApiError> {
 }
 
 fn entry(address: IpAddr, blocked: &Blocked, now: Timestamp) -> BlockedAddress {
+    let reason = reason(&blocked.reason);
     let wait = blocked.retry_after(now).map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
     BlockedAddress {
         address: shown(address),
         until_ms: wait.map(|wait| unix_ms().saturating_add(wait)),
-        reason: reason(&blocked.reason),
+        says: says(&reason, blocked.refused),
+        reason,
         by_hand: matches!(blocked.reason, BlockReason::Manual(_)),
         repetition: blocked.repetition,
         refused: blocked.refused,
         rule: rule(blocked),
     }
+}
+
+fn says(reason: &str, refused: u64) -> String {
+    let refused = match refused {
+        0 => return reason.to_owned(),
+        1 => "1 request turned away".to_owned(),
+        more => format!("{} requests turned away", count(more)),
+    };
+    if reason.is_empty() { refused } else { format!("{reason}; {refused}") }
 }
 
 /// Puts the list on the disk.

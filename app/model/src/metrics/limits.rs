@@ -87,6 +87,9 @@ pub struct BlockedAddress {
     /// Requests that the block has turned away.
     #[serde(default)]
     pub refused: u64,
+    /// The reason and what the block has turned away, for people.
+    #[serde(default)]
+    pub says: String,
     /// Names this block: another one of the same address has another name.
     #[serde(default)]
     pub rule: String,

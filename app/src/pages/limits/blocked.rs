@@ -121,7 +121,7 @@ fn blocked(list: List, at: usize) -> Settled {
         vec![
             cell("mono one", address),
             cell("next", lasts),
-            cell("whole", of(|blocked| blocked.reason.clone())),
+            cell("whole", of(|blocked| blocked.says.clone())),
             cell("muted wide", of(by)),
             holding("num acting", button),
         ],
