@@ -39,8 +39,12 @@ type Lead = Option<Leader<Arc<Stored>, Arc<Failed>>>;
 pub enum Failed {
     /// It found no place.
     Shed(BulkheadRejection),
-    /// The upstream failed, or was not reached.
+    /// The upstream failed, or was not reached, and nothing stands in for it.
     Answered { answer: Stored, ending: Ending },
+    /// The upstream failed, and this stood in for its answer.
+    StoodIn(Stored),
+    /// The upstream failed with this status, and what stands in for its answer is for each asker alone.
+    Apart { status: StatusCode, ending: Ending },
 }
 
 impl Failed {
@@ -53,6 +57,8 @@ impl Failed {
         match self {
             Self::Shed(rejection) => (answer::shed(ceil_s(rejection.retry_after).max(1)), Ending::Shed),
             Self::Answered { answer, ending } => (answer.response("COALESCED", 0), *ending),
+            Self::StoodIn(answer) => (answer.response("COALESCED", 0), Ending::Complete),
+            Self::Apart { status, ending } => (Stored::neutral(*status).response("COALESCED", 0), *ending),
         }
     }
 }
@@ -150,6 +156,7 @@ async fn follow(
         }
         Ok(Followed::Failed(failed)) => {
             if let Some(instead) = instead(worker, &asked, key, &failed, body.again()).await {
+                worker.shard.routes[asked.route].fallbacks.add();
                 end(ticket, instead.status());
                 return instead;
             }
@@ -204,15 +211,15 @@ async fn instead(
     body: Option<RequestBody>,
 ) -> Option<Response<ResponseBody>> {
     if let Some((value, age)) = worker.plan.cache.stale_if_error(key, worker.now()) {
-        worker.shard.routes[asked.route].fallbacks.add();
         return Some(value.response("STALE", age.as_secs()));
     }
     match failed {
         // The upstream has not failed, and what stands in for it is within the same bound.
         Failed::Shed(_) => None,
-        // Nor has one that says "too many requests".
-        Failed::Answered { answer, .. } if !answer.status().is_server_error() => None,
-        Failed::Answered { .. } => fall_back(worker, asked, body, None).await,
+        // What stands in for it has been asked, if anything does.
+        Failed::Answered { .. } => None,
+        Failed::StoodIn(answer) => Some(answer.response("COALESCED", 0)),
+        Failed::Apart { .. } => fall_back(worker, asked, body, None).await,
     }
 }
 

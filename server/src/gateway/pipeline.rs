@@ -247,6 +247,7 @@ pub async fn direct(
     }
     match fall_back(worker, asked, again, place).await {
         Some(instead) => {
+            worker.shard.routes[asked.route].fallbacks.add();
             response.into_body().let_go();
             instead
         }
@@ -270,17 +271,19 @@ pub async fn primary(
     forward(worker, asked.upstream, Outgoing { head: &asked.head, body, started, retry, hedge }, ticket).await
 }
 
-/// What stands in for an upstream that failed, if anything does. `body` is none if it is gone. Another upstream
-/// is within the route's bound, too: it is asked on the `place` of the one that failed; without one, a place is
-/// waited for.
+/// What stands in for an upstream that failed, if anything does; whoever is given it, counts it. `body` is none
+/// if it is gone. Another upstream is within the route's bound, too: it is asked on the `place` of the one that
+/// failed; without one, a place is waited for.
 pub async fn fall_back(
     worker: &Rc<Worker>,
     asked: &Asked,
     body: Option<RequestBody>,
     place: Option<Rc<Place>>,
 ) -> Option<Response<ResponseBody>> {
-    let instead = match (worker.plan.routes[asked.route].fallback.as_ref()?, body) {
-        (Fallback::Answer { status, content_type, body }, _) => answer::fixed(*status, content_type, body),
+    match (worker.plan.routes[asked.route].fallback.as_ref()?, body) {
+        (Fallback::Answer { status, content_type, body }, _) => {
+            Some(answer::fixed(*status, content_type, body))
+        }
         (Fallback::Upstream(other), Some(body)) => {
             let place = match place {
                 Some(place) => Some(place),
@@ -295,12 +298,10 @@ pub async fn fall_back(
                 instead.into_body().let_go();
                 return None;
             }
-            instead
+            Some(instead)
         }
-        (Fallback::Upstream(_), None) => return None,
-    };
-    worker.shard.routes[asked.route].fallbacks.add();
-    Some(instead)
+        (Fallback::Upstream(_), None) => None,
+    }
 }
 
 /// The upstream that is asked, and on which side of which rollout; none where nobody is. Legacy for who asks

@@ -207,6 +207,12 @@ impl<V, E> Leader<V, E> {
         self
     }
 
+    /// Whether somebody waits for this load at the moment.
+    #[must_use]
+    pub fn is_followed(&self) -> bool {
+        self.seat.as_ref().is_some_and(|seat| lock(&seat.flight.state).followers > 0)
+    }
+
     /// The load failed, at `now`: all who follow get `error`.
     pub fn fail(mut self, error: E, now: Timestamp) {
         if let Some(claim) = self.claim.take() {

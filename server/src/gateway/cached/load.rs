@@ -16,7 +16,7 @@ use http::{Response, StatusCode};
 use http_body::Body;
 use rad_resilience::Timestamp;
 use rad_resilience::bulkhead::Place;
-use rad_resilience::cache::{CacheKey, Freshness};
+use rad_resilience::cache::{CacheKey, Freshness, Leader};
 use tokio::sync::oneshot;
 
 use super::arriving::{Collector, Filled};
@@ -42,6 +42,14 @@ pub struct Load {
     pub leader: Lead,
     /// Who waits for the answer itself; none for one that is loaded anew behind the scenes.
     pub reply: Option<oneshot::Sender<Response<ResponseBody>>>,
+}
+
+/// What collecting an answer came to for those who wait for it.
+enum Collected {
+    Whole(Stored),
+    Broken,
+    /// It is for its asker alone; and so are others like it, for so long.
+    Passed(Duration),
 }
 
 /// The answer of a load that begins here.
@@ -110,12 +118,25 @@ impl Load {
         requested: Timestamp,
         freshness: Freshness,
     ) -> Option<Self> {
+        match self.collect(answer).await {
+            Collected::Whole(stored) => {
+                self.leader.take()?.insert_for(Arc::new(stored), requested, freshness)
+            }
+            Collected::Broken if self.reply.is_some() => return Some(self),
+            // Its asker has seen the half of it.
+            Collected::Broken => self.fail(Failed::broken(Ending::Broken)),
+            Collected::Passed(pass_for) => self.decline(pass_for),
+        }
+        None
+    }
+
+    /// Collects an answer, and gives it to the asker as it comes; all at once, if it is all here.
+    async fn collect(&mut self, answer: Response<ResponseBody>) -> Collected {
         let plan = &self.worker.plan;
         let length = answer.body().size_hint().exact();
         let Some(collector) = Collector::new(&plan.collecting, length, plan.max_cached_bytes) else {
-            self.decline(Duration::ZERO);
             self.reply(answer);
-            return None;
+            return Collected::Passed(Duration::ZERO);
         };
         let (head, mut body) = answer.into_parts();
         let patience = plan.upstreams[self.asked.upstream].timeout;
@@ -138,65 +159,87 @@ impl Load {
         };
         match filled {
             Ok(Filled::Whole) => {
-                let stored = Arc::new(Stored::new(head.status, &head.headers, collector.whole()));
+                let stored = Stored::new(head.status, &head.headers, collector.whole());
                 if self.reply.is_some() {
                     self.reply(stored.response("MISS", 0));
                 }
-                self.leader.take()?.insert_for(stored, requested, freshness);
+                Collected::Whole(stored)
             }
             Ok(Filled::Broken(error)) => {
                 collector.broken(error);
-                if self.reply.is_some() {
-                    return Some(self);
-                }
-                // Its asker has seen the half of it.
-                self.fail(Failed::broken(Ending::Broken));
+                Collected::Broken
             }
             Ok(Filled::TooLarge | Filled::NoRoom) | Err(_) => {
-                let is_for_now = matches!(filled, Ok(Filled::NoRoom));
-                self.decline(if is_for_now { Duration::ZERO } else { PASS_FOR });
                 self.reply_arriving(&head, &collector);
                 collector.leave(body);
+                let is_for_now = matches!(filled, Ok(Filled::NoRoom));
+                Collected::Passed(if is_for_now { Duration::ZERO } else { PASS_FOR })
             }
         }
-        None
     }
 
-    /// Tells everybody that the upstream failed, and the asker what stands in for its answer, if anything does.
+    /// Tells everybody that the upstream failed; or what stands in for its answer, if anything does.
     async fn failed(
         mut self,
         asker: &Asker,
-        mut answer: Response<ResponseBody>,
+        answer: Response<ResponseBody>,
         again: Option<RequestBody>,
         place: Option<Rc<Place>>,
     ) {
         let status = answer.status();
         let ending = asker.ending().unwrap_or(Ending::Complete);
-        let route = &self.worker.plan.routes[self.asked.route];
-        let has_fallback = route.fallback.is_some();
-        let stale = self.stale();
-        if stale.is_some() || (has_fallback && status.is_server_error() && self.reply.is_some()) {
-            // Those who wait need not wait for what is not used.
+        if let Some(stale) = self.stale() {
+            // Those who wait find it, too.
             self.fail(Failed::Answered { answer: Stored::neutral(status), ending });
-            let instead = match stale {
-                Some(stale) => Some(stale),
-                None => self.fall_back(again, place).await,
-            };
-            match instead {
-                Some(instead) => {
-                    answer.into_body().let_go();
-                    self.reply(instead);
-                }
-                None => self.reply_missed(answer),
-            }
+            answer.into_body().let_go();
+            self.reply(stale);
             return;
         }
+        let mut answer = Some(answer);
+        let has_fallback = self.worker.plan.routes[self.asked.route].fallback.is_some();
+        let is_awaited = self.reply.is_some() || self.is_followed();
+        if has_fallback
+            && status.is_server_error()
+            && is_awaited
+            && let Some(instead) = self.fall_back(&mut answer, again, place).await
+        {
+            if let Some(answer) = answer {
+                answer.into_body().let_go();
+            }
+            self.share(instead, (status, ending)).await;
+            return;
+        }
+        let Some(mut answer) = answer else {
+            self.fail(Failed::Answered { answer: Stored::neutral(status), ending });
+            return;
+        };
         // What a failure says may be for its asker alone.
         let told =
             if rules::is_for_all(answer.headers()) { self.collect_failure(&mut answer).await } else { None };
         let told = told.unwrap_or_else(|| Stored::neutral(status));
         self.fail(Failed::Answered { answer: told, ending });
         self.reply_missed(answer);
+    }
+
+    /// Gives what stands in for a failed answer to the asker, and to those who wait: they need not ask for it, too.
+    async fn share(mut self, mut instead: Response<ResponseBody>, failed: (StatusCode, Ending)) {
+        let (status, ending) = failed;
+        if self.reply.as_ref().is_some_and(|reply| !reply.is_closed()) {
+            self.worker.shard.routes[self.asked.route].fallbacks.add();
+        }
+        if !self.is_followed() || !rules::is_shareable(instead.headers()) {
+            self.fail(Failed::Apart { status, ending });
+            self.reply_missed(instead);
+            return;
+        }
+        mark(instead.headers_mut(), "MISS", 0);
+        let told = match self.collect(instead).await {
+            Collected::Whole(stored) => Failed::StoodIn(stored),
+            Collected::Broken => Failed::Answered { answer: Stored::neutral(status), ending },
+            Collected::Passed(_) => Failed::Apart { status, ending },
+        };
+        self.fail(told);
+        self.reply(neutral());
     }
 
     /// A copy of a failure, unless it is a long one.
@@ -219,18 +262,25 @@ impl Load {
         }
     }
 
-    /// Asks what stands in for the upstream, for as long as somebody waits.
+    /// Asks what stands in for the upstream, for as long as anybody waits. If that is not the asker any more, the
+    /// failed answer is dropped, with which its account closes.
     async fn fall_back(
         &mut self,
+        answer: &mut Option<Response<ResponseBody>>,
         again: Option<RequestBody>,
         place: Option<Rc<Place>>,
     ) -> Option<Response<ResponseBody>> {
-        let reply = self.reply.as_mut()?;
-        tokio::select! {
-            biased;
-            instead = fall_back(&self.worker, &self.asked, again, place) => instead,
-            () = reply.closed() => None,
+        let Self { worker, asked, leader, reply, .. } = self;
+        let mut asking = pin!(fall_back(worker, asked, again, place));
+        if let Some(reply) = reply {
+            tokio::select! {
+                biased;
+                instead = &mut asking => return instead,
+                () = reply.closed() => {}
+            }
         }
+        drop(answer.take());
+        if leader.as_ref().is_some_and(Leader::is_followed) { asking.await } else { None }
     }
 
     /// Something old, in place of an answer that somebody waits for.
@@ -239,6 +289,10 @@ impl Load {
         let (value, age) = self.worker.plan.cache.stale_if_error(&self.key, self.worker.now())?;
         self.worker.shard.routes[self.asked.route].fallbacks.add();
         Some(value.response("STALE", age.as_secs()))
+    }
+
+    fn is_followed(&self) -> bool {
+        self.leader.as_ref().is_some_and(Leader::is_followed)
     }
 
     fn decline(&mut self, pass_for: Duration) {

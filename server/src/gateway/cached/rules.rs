@@ -28,7 +28,7 @@ pub fn judge<B>(answer: &Response<B>, freshness: Freshness, most: usize) -> Verd
         return Verdict::Failed;
     }
     let fits = length(headers).is_none_or(|length| length <= most as u64);
-    if status != StatusCode::OK || !fits || !is_for_all(headers) || is_endless(headers) {
+    if status != StatusCode::OK || !fits || !is_shareable(headers) {
         return Verdict::Pass;
     }
     lifetime(headers, freshness).map_or(Verdict::Pass, Verdict::Keep)
@@ -49,6 +49,11 @@ pub fn is_for_all(headers: &HeaderMap) -> bool {
         })
     });
     !varies && !headers.contains_key(SET_COOKIE) && !says(headers, &["no-store", "private", "no-cache"])
+}
+
+/// Whether an answer is good for everybody who asks the same, and has an end.
+pub fn is_shareable(headers: &HeaderMap) -> bool {
+    is_for_all(headers) && !is_endless(headers)
 }
 
 /// Whether it goes on for as long as somebody listens.
