@@ -19,8 +19,8 @@ use rad_resilience::{Cache, Priority, Timestamp};
 use super::answer;
 use super::body::{RequestBody, ResponseBody};
 use super::limit::ceil_s;
-use super::pipeline::{Asked, direct, fall_back};
-use super::plan::RouteCache;
+use super::pipeline::{Asked, direct, fall_back, fixed};
+use super::plan::{Fallback, RouteCache};
 use super::ticket::{Asker, Ending, Ticket};
 use super::worker::Worker;
 pub use arriving::Arriving;
@@ -62,6 +62,9 @@ impl Failed {
         }
     }
 }
+
+/// By so much a load may end later than its time says.
+const LOAD_ENDS_WITHIN: Duration = Duration::from_millis(250);
 
 /// What the cache has for a request.
 #[derive(Debug)]
@@ -109,7 +112,7 @@ pub async fn serve(
             cache::Load::Found { value, age } => hit(&asked.head.parts.headers, ticket, &value, age),
             cache::Load::Pass => {
                 ticket.loads();
-                direct(worker, &asked, body, ticket).await
+                direct(worker, &asked, body, ticket, None).await
             }
             cache::Load::Follow(follower) => follow(worker, cache, asked, body, ticket, &key, follower).await,
         },
@@ -124,10 +127,12 @@ fn load(
     leader: Leader<Arc<Stored>, Arc<Failed>>,
 ) -> Load {
     let freshness = cache.policy.freshness();
-    Load { worker: Rc::clone(worker), asked, key: *key, freshness, leader: Some(leader), reply: None }
+    let until = worker.now();
+    Load { worker: Rc::clone(worker), asked, key: *key, freshness, leader: Some(leader), reply: None, until }
 }
 
-/// Waits for somebody else's load, as long as one of its own might take to begin.
+/// Waits for somebody else's load, as long as a request of its own might take to be answered: in the queue, by the
+/// upstream, and by what stands in for it. What it has waited is gone from its time if it has to ask for itself.
 async fn follow(
     worker: &Rc<Worker>,
     cache: &RouteCache,
@@ -137,9 +142,17 @@ async fn follow(
     key: &CacheKey,
     follower: Follower<Arc<Stored>, Arc<Failed>>,
 ) -> Response<ResponseBody> {
-    let queue = worker.plan.routes[asked.route].queue.as_ref();
+    let route = &worker.plan.routes[asked.route];
+    let queue = route.queue.as_ref();
     let in_queue = queue.map_or(Duration::ZERO, |queue| queue.bulkhead.settings().max_wait);
-    let patience = worker.plan.upstreams[asked.upstream].timeout + in_queue;
+    let of_upstream = in_queue + worker.plan.upstreams[asked.upstream].timeout;
+    let of_stand_in = match route.fallback {
+        Some(Fallback::Upstream(other)) => worker.plan.upstreams[other].timeout,
+        Some(Fallback::Answer { .. }) | None => Duration::ZERO,
+    };
+    let until = worker.now().after(of_upstream);
+    // Loads end a moment before those who have waited for them from the beginning give up.
+    let patience = of_upstream + of_stand_in + LOAD_ENDS_WITHIN;
     match tokio::time::timeout(patience, follower.wait()).await {
         Ok(Followed::Loaded(value)) => {
             from_cache(&asked.head.parts.headers, ticket, &value, "COALESCED", Duration::ZERO)
@@ -152,7 +165,7 @@ async fn follow(
                 }) =>
         {
             ticket.loads();
-            direct(worker, &asked, body, ticket).await
+            direct(worker, &asked, body, ticket, Some(until)).await
         }
         Ok(Followed::Failed(failed)) => {
             if let Some(instead) = instead(worker, &asked, key, &failed, body.again()).await {
@@ -169,9 +182,10 @@ async fn follow(
             ticket.loads();
             load::ask(load(worker, cache, asked, key, leader), body, ticket).await
         }
+        // Without time to ask in, it is answered as if the upstream had used it.
         Ok(Followed::Declined) | Err(_) => {
             ticket.loads();
-            direct(worker, &asked, body, ticket).await
+            direct(worker, &asked, body, ticket, Some(until)).await
         }
     }
 }
@@ -214,8 +228,8 @@ async fn instead(
         return Some(value.response("STALE", age.as_secs()));
     }
     match failed {
-        // The upstream has not failed, and what stands in for it is within the same bound.
-        Failed::Shed(_) => None,
+        // The upstream has not failed, and another one is within the same bound; a fixed answer costs nothing.
+        Failed::Shed(_) => fixed(worker, asked),
         // What stands in for it has been asked, if anything does.
         Failed::Answered { .. } => None,
         Failed::StoodIn(answer) => Some(answer.response("COALESCED", 0)),

@@ -16,11 +16,11 @@ use rad_resilience::bulkhead::{BulkheadRejection, Place};
 use rad_resilience::cache::Lookup;
 
 use super::access::{access, unmatched};
-use super::body::{RequestBody, ResponseBody};
+use super::body::{RequestBody, ResponseBody, Unkept, keep};
 use super::cached::{self, Look, Wanted};
 use super::client::{self, Peer};
 use super::connection::{RequestHead, rewritten};
-use super::forward::{Outgoing, Unkept, forward, keep};
+use super::forward::{Outgoing, forward};
 use super::headers::{Refusal, refusal};
 use super::limit::Limited;
 use super::plan::{Fallback, Route};
@@ -75,8 +75,7 @@ pub async fn handle(
                     }
                 }
             };
-            if let Some(limited) = limited {
-                let fields = &worker.plan.routes[route].limit_fields;
+            if let (Some(limited), Some(fields)) = (limited, &worker.plan.routes[route].limit_fields) {
                 limit::tell(&limited, fields, worker.unix_s(limited.at), response.headers_mut());
             }
             response
@@ -89,9 +88,6 @@ pub async fn handle(
     response.headers_mut().insert(request_id::HEADER, id);
     response
 }
-
-/// A small body that has to be kept must be here after this long.
-const KEEP_WITHIN: Duration = Duration::from_secs(30);
 
 /// Why no route answers a path.
 enum NoRoute {
@@ -188,7 +184,7 @@ async fn serve(
     let route = &worker.plan.routes[asked.route];
     // Before a place is taken: a client that sends slowly must not hold one.
     if route.keeps_bodies() {
-        body = match keep(body, KEEP_WITHIN).await {
+        body = match keep(body).await {
             Ok(body) => body,
             Err(unkept) => {
                 let (status, response) = match unkept {
@@ -208,7 +204,7 @@ async fn serve(
         (Some(cache), Look::At(key, found)) => {
             cached::serve(worker, cache, asked, body, ticket, (key, found)).await
         }
-        _ => direct(worker, &asked, body, ticket).await,
+        _ => direct(worker, &asked, body, ticket, None).await,
     }
 }
 
@@ -218,30 +214,52 @@ pub async fn enter(worker: &Worker, asked: &Asked) -> Result<Option<Rc<Place>>, 
     queue.bulkhead.acquire(queue.priority(&asked.head.parts.headers)).await.map(|place| Some(Rc::new(place)))
 }
 
-/// What is said without a place.
-pub fn shed(rejection: &BulkheadRejection, mut ticket: Ticket) -> Response<ResponseBody> {
-    ticket.answered(503);
-    ticket.end(Ending::Shed);
-    answer::shed(limit::ceil_s(rejection.retry_after).max(1))
+/// What is said without a place: the route's fixed answer, if it has one, since that costs no upstream anything.
+pub fn shed(
+    worker: &Worker,
+    asked: &Asked,
+    rejection: &BulkheadRejection,
+    ticket: Ticket,
+) -> Response<ResponseBody> {
+    let instead = fixed(worker, asked);
+    if instead.is_some() {
+        worker.shard.routes[asked.route].fallbacks.add();
+    }
+    ticket.sheds();
+    instead.unwrap_or_else(|| answer::shed(limit::ceil_s(rejection.retry_after).max(1)))
 }
 
-/// Asks the upstream, and falls back to what stands in for it.
+/// The fixed answer that stands in for a route's upstream, if it has one.
+pub fn fixed(worker: &Worker, asked: &Asked) -> Option<Response<ResponseBody>> {
+    match worker.plan.routes[asked.route].fallback.as_ref()? {
+        Fallback::Answer { status, content_type, body } => Some(answer::fixed(*status, content_type, body)),
+        Fallback::Upstream(_) => None,
+    }
+}
+
+/// Asks the upstream, and falls back to what stands in for it. Who has waited for somebody else's answer already
+/// has time `until` then.
 pub async fn direct(
     worker: &Rc<Worker>,
     asked: &Asked,
     body: RequestBody,
     mut ticket: Ticket,
+    until: Option<Timestamp>,
 ) -> Response<ResponseBody> {
-    let place = match enter(worker, asked).await {
+    // Who has no time left takes no place either.
+    let is_late = until.is_some_and(|until| until <= worker.now());
+    let place = match if is_late { Ok(None) } else { enter(worker, asked).await } {
         Ok(place) => place,
-        Err(rejection) => return shed(&rejection, ticket),
+        Err(rejection) => return shed(worker, asked, &rejection, ticket),
     };
     ticket.holds(place.clone());
     let route = &worker.plan.routes[asked.route];
     // The upstream's time begins here, not where the client's did.
     let started = if route.may_have_waited() { worker.now() } else { asked.started };
     let again = route.fallback.as_ref().and_then(|_| body.again());
-    let response = primary(worker, asked, body, started, ticket).await;
+    let timeout = worker.plan.upstreams[asked.upstream].timeout;
+    let within = until.map_or(timeout, |until| until.since(started).min(timeout));
+    let response = primary(worker, asked, body, (started, within), ticket).await;
     if !response.status().is_server_error() {
         return response;
     }
@@ -255,12 +273,12 @@ pub async fn direct(
     }
 }
 
-/// Asks the upstream.
+/// Asks the upstream, from a moment on for so long.
 pub async fn primary(
     worker: &Worker,
     asked: &Asked,
     body: RequestBody,
-    started: Timestamp,
+    (started, within): (Timestamp, Duration),
     mut ticket: Ticket,
 ) -> Response<ResponseBody> {
     if let Some((rollout, side)) = asked.side {
@@ -268,7 +286,8 @@ pub async fn primary(
     }
     let Route { retry, hedge, .. } = &worker.plan.routes[asked.route];
     let (retry, hedge) = (retry.as_ref(), hedge.as_ref());
-    forward(worker, asked.upstream, Outgoing { head: &asked.head, body, started, retry, hedge }, ticket).await
+    let outgoing = Outgoing { head: &asked.head, body, started, within, retry, hedge };
+    forward(worker, asked.upstream, outgoing, ticket).await
 }
 
 /// What stands in for an upstream that failed, if anything does; whoever is given it, counts it. `body` is none
@@ -281,9 +300,7 @@ pub async fn fall_back(
     place: Option<Rc<Place>>,
 ) -> Option<Response<ResponseBody>> {
     match (worker.plan.routes[asked.route].fallback.as_ref()?, body) {
-        (Fallback::Answer { status, content_type, body }, _) => {
-            Some(answer::fixed(*status, content_type, body))
-        }
+        (Fallback::Answer { .. }, _) => fixed(worker, asked),
         (Fallback::Upstream(other), Some(body)) => {
             let place = match place {
                 Some(place) => Some(place),
@@ -292,7 +309,8 @@ pub async fn fall_back(
             let started = worker.now();
             let mut ticket = Ticket::behind_the_scenes(Rc::clone(worker), asked.route, started);
             ticket.stands_in(place);
-            let outgoing = Outgoing { head: &asked.head, body, started, retry: None, hedge: None };
+            let within = worker.plan.upstreams[*other].timeout;
+            let outgoing = Outgoing { head: &asked.head, body, started, within, retry: None, hedge: None };
             let instead = forward(worker, *other, outgoing, ticket).await;
             if instead.status().is_server_error() {
                 instead.into_body().let_go();

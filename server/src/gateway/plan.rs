@@ -68,8 +68,8 @@ pub struct Route {
     pub rewrite: Option<String>,
     /// `None` where nothing is limited.
     pub limiter: Option<Limiter<Key>>,
-    /// How its callers are told of the limits.
-    pub limit_fields: LimitFields,
+    /// How its callers are told of the limits; none where these are in shadow, and nobody's business.
+    pub limit_fields: Option<LimitFields>,
     /// Who is over a limit waits here; without it, is rejected at once.
     pub limit_wait: Option<LimitWait>,
     pub limits: Vec<rad_model::Quota>,
@@ -263,7 +263,11 @@ impl Plan {
                 action: route.action,
                 rewrite: route.rewrite.clone(),
                 limiter: route.policy.clone().map(|policy| Limiter::new(policy, settings.gateway.max_keys)),
-                limit_fields: LimitFields::new(route.limit_headers, route.limits()),
+                limit_fields: route
+                    .policy
+                    .as_ref()
+                    .filter(|policy| !policy.is_shadow())
+                    .map(|_| LimitFields::new(route.limit_headers, route.limits())),
                 limit_wait: route.limit_wait.map(LimitWait::new),
                 limits: route.limits().to_vec(),
                 key: route.key.clone(),

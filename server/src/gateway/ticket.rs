@@ -209,11 +209,15 @@ impl Ticket {
         self.target
     }
 
-    /// The last attempt is over, and another one will be made.
-    pub fn retry(&mut self, outcome: Outcome) {
-        self.worker.shard.routes[self.route].retries.add();
+    /// The last attempt is over, whatever becomes of the request: its target hears of it.
+    pub fn attempted(&mut self, outcome: Outcome) {
         let now = self.worker.now();
         self.leave_target(outcome, now);
+    }
+
+    /// Another attempt is made.
+    pub fn retry(&self) {
+        self.worker.shard.routes[self.route].retries.add();
     }
 
     /// The rollout chose a side.
@@ -258,6 +262,12 @@ impl Ticket {
             self.worker.pools[target].give_back(connection, now);
         }
         self.close(Ending::Complete, now);
+    }
+
+    /// Closes the account of one that found no place.
+    pub fn sheds(mut self) {
+        self.answered(503);
+        self.end(Ending::Shed);
     }
 
     /// Closes the account.

@@ -1,9 +1,9 @@
 //! The load of an answer that is to be kept: a task of the worker, so that it goes on when its asker leaves.
 //!
 //! The asker gets the answer as it comes; those who ask the same wait for the whole, so that one that breaks off
-//! is a failure for them, and not half an answer. A load takes no longer than the upstream's timeout to the head
-//! and as long again for the rest: after that, as without room to collect it, the answer is passed on to its
-//! asker alone.
+//! is a failure for them, and not half an answer. They wait no longer than the upstream's timeout for it: an answer
+//! that is not whole by then is passed on to its asker alone, as it is without room to collect it. If it had stopped
+//! to come, that is a failure for the others; else they ask for themselves, in the time that they have left.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -23,8 +23,9 @@ use super::arriving::{Collector, Filled};
 use super::rules::{self, Verdict};
 use super::stored::mark;
 use super::{Failed, Lead, Stored};
-use crate::gateway::body::{RequestBody, ResponseBody};
+use crate::gateway::body::{BodyError, RequestBody, ResponseBody};
 use crate::gateway::pipeline::{Asked, enter, fall_back, primary, shed};
+use crate::gateway::plan::Fallback;
 use crate::gateway::ticket::{Asker, Ending, Presence, Ticket};
 use crate::gateway::worker::Worker;
 
@@ -42,12 +43,15 @@ pub struct Load {
     pub leader: Lead,
     /// Who waits for the answer itself; none for one that is loaded anew behind the scenes.
     pub reply: Option<oneshot::Sender<Response<ResponseBody>>>,
+    /// When what is being asked for has to be whole.
+    pub until: Timestamp,
 }
 
 /// What collecting an answer came to for those who wait for it.
 enum Collected {
     Whole(Stored),
-    Broken,
+    /// It broke off, or stopped to come: what is told instead.
+    Broken(StatusCode),
     /// It is for its asker alone; and so are others like it, for so long.
     Passed(Duration),
 }
@@ -63,12 +67,16 @@ pub async fn ask(mut load: Load, body: RequestBody, mut ticket: Ticket) -> Respo
         match enter(&load.worker, &load.asked).await {
             Ok(place) => load.run(&asker, body, place, ticket).await,
             Err(rejection) => {
-                let response = shed(&rejection, ticket);
+                let stale = load.stale();
+                let response = match stale {
+                    Some(stale) => {
+                        ticket.sheds();
+                        stale
+                    }
+                    None => shed(&load.worker, &load.asked, &rejection, ticket),
+                };
                 load.fail(Failed::Shed(rejection));
-                match load.stale() {
-                    Some(stale) => load.reply(stale),
-                    None => load.reply(response),
-                }
+                load.reply(response);
             }
         }
     });
@@ -96,11 +104,14 @@ impl Load {
         let requested = self.worker.now();
         let route = &self.worker.plan.routes[self.asked.route];
         let again = route.fallback.as_ref().and_then(|_| body.again());
-        let answer = primary(&self.worker, &self.asked, body, requested, ticket).await;
-        match rules::judge(&answer, self.freshness, self.worker.plan.max_cached_bytes) {
+        let timeout = self.worker.plan.upstreams[self.asked.upstream].timeout;
+        self.until = requested.after(timeout);
+        let answer = primary(&self.worker, &self.asked, body, (requested, timeout), ticket).await;
+        let at_s = self.worker.unix_s(self.worker.now());
+        match rules::judge(&answer, self.freshness, self.worker.plan.max_cached_bytes, at_s) {
             Verdict::Keep(freshness) => {
-                if let Some(broken) = self.keep(answer, requested, freshness).await {
-                    broken.failed(asker, neutral(), again, place).await;
+                if let Some((broken, status)) = self.keep(answer, requested, freshness).await {
+                    broken.failed(asker, neutral(status), again, place).await;
                 }
             }
             Verdict::Failed => self.failed(asker, answer, again, place).await,
@@ -111,20 +122,19 @@ impl Load {
         }
     }
 
-    /// Collects an answer and keeps it. Gives itself back if the answer broke off before anybody saw any of it.
+    /// Collects an answer and keeps it. Gives itself back, with the status that says so, if the answer broke off or
+    /// stopped to come: its asker may have seen the half of it, the others are still to be told.
     async fn keep(
         mut self,
         answer: Response<ResponseBody>,
         requested: Timestamp,
         freshness: Freshness,
-    ) -> Option<Self> {
+    ) -> Option<(Self, StatusCode)> {
         match self.collect(answer).await {
             Collected::Whole(stored) => {
                 self.leader.take()?.insert_for(Arc::new(stored), requested, freshness)
             }
-            Collected::Broken if self.reply.is_some() => return Some(self),
-            // Its asker has seen the half of it.
-            Collected::Broken => self.fail(Failed::broken(Ending::Broken)),
+            Collected::Broken(status) => return Some((self, status)),
             Collected::Passed(pass_for) => self.decline(pass_for),
         }
         None
@@ -139,9 +149,9 @@ impl Load {
             return Collected::Passed(Duration::ZERO);
         };
         let (head, mut body) = answer.into_parts();
-        let patience = plan.upstreams[self.asked.upstream].timeout;
+        let window = self.until.since(self.worker.now());
         let filled = {
-            let mut filling = pin!(tokio::time::timeout(patience, collector.fill(&mut body)));
+            let mut filling = pin!(tokio::time::timeout(window, collector.fill(&mut body)));
             // An answer that is all here goes out in one piece.
             let at_once = poll_fn(|cx| {
                 Poll::Ready(match filling.as_mut().poll(cx) {
@@ -167,13 +177,21 @@ impl Load {
             }
             Ok(Filled::Broken(error)) => {
                 collector.broken(error);
-                Collected::Broken
+                Collected::Broken(match error {
+                    BodyError::Stalled => StatusCode::GATEWAY_TIMEOUT,
+                    BodyError::Broken | BodyError::Upload => StatusCode::BAD_GATEWAY,
+                })
             }
             Ok(Filled::TooLarge | Filled::NoRoom) | Err(_) => {
+                // It comes slowly, or no more: what has not moved for half of its time, has stopped.
+                let has_stopped = filled.is_err() && collector.idle_for() >= window / 2;
                 self.reply_arriving(&head, &collector);
                 collector.leave(body);
-                let is_for_now = matches!(filled, Ok(Filled::NoRoom));
-                Collected::Passed(if is_for_now { Duration::ZERO } else { PASS_FOR })
+                match filled {
+                    _ if has_stopped => Collected::Broken(StatusCode::GATEWAY_TIMEOUT),
+                    Ok(Filled::NoRoom) => Collected::Passed(Duration::ZERO),
+                    _ => Collected::Passed(PASS_FOR),
+                }
             }
         }
     }
@@ -235,11 +253,11 @@ impl Load {
         mark(instead.headers_mut(), "MISS", 0);
         let told = match self.collect(instead).await {
             Collected::Whole(stored) => Failed::StoodIn(stored),
-            Collected::Broken => Failed::Answered { answer: Stored::neutral(status), ending },
+            Collected::Broken(status) => Failed::Answered { answer: Stored::neutral(status), ending },
             Collected::Passed(_) => Failed::Apart { status, ending },
         };
         self.fail(told);
-        self.reply(neutral());
+        self.reply(neutral(status));
     }
 
     /// A copy of a failure, unless it is a long one.
@@ -248,7 +266,7 @@ impl Load {
         let most = MAX_FAILURE.min(plan.max_cached_bytes);
         let length = answer.body().size_hint().exact();
         let collector = Collector::new(&plan.collecting, length, most)?;
-        let patience = plan.upstreams[self.asked.upstream].timeout;
+        let patience = self.until.since(self.worker.now());
         let filled = tokio::time::timeout(patience, collector.fill(answer.body_mut())).await;
         let is_whole = matches!(filled, Ok(Filled::Whole));
         let body = collector.whole();
@@ -270,6 +288,9 @@ impl Load {
         again: Option<RequestBody>,
         place: Option<Rc<Place>>,
     ) -> Option<Response<ResponseBody>> {
+        if let Some(Fallback::Upstream(other)) = self.worker.plan.routes[self.asked.route].fallback {
+            self.until = self.worker.now().after(self.worker.plan.upstreams[other].timeout);
+        }
         let Self { worker, asked, leader, reply, .. } = self;
         let mut asking = pin!(fall_back(worker, asked, again, place));
         if let Some(reply) = reply {
@@ -329,6 +350,6 @@ impl Load {
 }
 
 /// The answer to one that broke off.
-fn neutral() -> Response<ResponseBody> {
-    Stored::neutral(StatusCode::BAD_GATEWAY).response("MISS", 0)
+fn neutral(status: StatusCode) -> Response<ResponseBody> {
+    Stored::neutral(status).response("MISS", 0)
 }
