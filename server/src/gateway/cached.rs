@@ -18,8 +18,9 @@ use rad_resilience::{Cache, Priority, Timestamp};
 
 use super::answer;
 use super::body::{RequestBody, ResponseBody};
+use super::fallback::{fall_back, fixed};
 use super::limit::ceil_s;
-use super::pipeline::{Asked, direct, fall_back, fixed};
+use super::pipeline::{Asked, direct};
 use super::plan::{Fallback, RouteCache};
 use super::ticket::{Asker, Ending, Ticket};
 use super::worker::Worker;

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header, request};
+use http::{HeaderValue, Method, Request, Response, request};
 use rad_resilience::Timestamp;
 use rad_resilience::bulkhead::{BulkheadRejection, Place};
 use rad_resilience::cache::Lookup;
@@ -18,18 +18,19 @@ use rad_resilience::cache::Lookup;
 use super::access::{access, unmatched};
 use super::body::{RequestBody, ResponseBody, Unkept, keep};
 use super::cached::{self, Look, Wanted};
-use super::client::{self, Peer};
+use super::choice::choose;
+use super::client::Peer;
 use super::connection::{RequestHead, rewritten};
+use super::fallback::{fall_back, shed};
 use super::forward::{Outgoing, forward};
 use super::headers::{Refusal, refusal};
 use super::limit::Limited;
-use super::plan::{Fallback, Route};
+use super::plan::Route;
 use super::ticket::{Ending, Ticket};
 use super::worker::Worker;
 use super::{answer, block, limit, path, request_id};
-use crate::config::Action;
 use crate::problem;
-use crate::rollout::{PIN_COOKIE, PIN_LEGACY, Side};
+use crate::rollout::Side;
 
 /// Answers a request.
 pub async fn handle(
@@ -214,29 +215,6 @@ pub async fn enter(worker: &Worker, asked: &Asked) -> Result<Option<Rc<Place>>, 
     queue.bulkhead.acquire(queue.priority(&asked.head.parts.headers)).await.map(|place| Some(Rc::new(place)))
 }
 
-/// What is said without a place: the route's fixed answer, if it has one, since that costs no upstream anything.
-pub fn shed(
-    worker: &Worker,
-    asked: &Asked,
-    rejection: &BulkheadRejection,
-    ticket: Ticket,
-) -> Response<ResponseBody> {
-    let instead = fixed(worker, asked);
-    if instead.is_some() {
-        worker.shard.routes[asked.route].fallbacks.add();
-    }
-    ticket.sheds();
-    instead.unwrap_or_else(|| answer::shed(limit::ceil_s(rejection.retry_after).max(1)))
-}
-
-/// The fixed answer that stands in for a route's upstream, if it has one.
-pub fn fixed(worker: &Worker, asked: &Asked) -> Option<Response<ResponseBody>> {
-    match worker.plan.routes[asked.route].fallback.as_ref()? {
-        Fallback::Answer { status, content_type, body } => Some(answer::fixed(*status, content_type, body)),
-        Fallback::Upstream(_) => None,
-    }
-}
-
 /// Asks the upstream, and falls back to what stands in for it. Who has waited for somebody else's answer already
 /// has time `until` then.
 pub async fn direct(
@@ -288,90 +266,4 @@ pub async fn primary(
     let (retry, hedge) = (retry.as_ref(), hedge.as_ref());
     let outgoing = Outgoing { head: &asked.head, body, started, within, retry, hedge };
     forward(worker, asked.upstream, outgoing, ticket).await
-}
-
-/// What stands in for an upstream that failed, if anything does; whoever is given it, counts it. `body` is none
-/// if it is gone. Another upstream is within the route's bound, too: it is asked on the `place` of the one that
-/// failed; without one, a place is waited for.
-pub async fn fall_back(
-    worker: &Rc<Worker>,
-    asked: &Asked,
-    body: Option<RequestBody>,
-    place: Option<Rc<Place>>,
-) -> Option<Response<ResponseBody>> {
-    match (worker.plan.routes[asked.route].fallback.as_ref()?, body) {
-        (Fallback::Answer { .. }, _) => fixed(worker, asked),
-        (Fallback::Upstream(other), Some(body)) => {
-            let place = match place {
-                Some(place) => Some(place),
-                None => enter(worker, asked).await.ok()?,
-            };
-            let started = worker.now();
-            let mut ticket = Ticket::behind_the_scenes(Rc::clone(worker), asked.route, started);
-            ticket.stands_in(place);
-            let within = worker.plan.upstreams[*other].timeout;
-            let outgoing = Outgoing { head: &asked.head, body, started, within, retry: None, hedge: None };
-            let instead = forward(worker, *other, outgoing, ticket).await;
-            if instead.status().is_server_error() {
-                instead.into_body().let_go();
-                return None;
-            }
-            Some(instead)
-        }
-        (Fallback::Upstream(_), None) => None,
-    }
-}
-
-/// The upstream that is asked, and on which side of which rollout; none where nobody is. Legacy for who asks
-/// for it by cookie; else as the rollout says.
-fn choose(
-    worker: &Worker,
-    route: usize,
-    client: IpAddr,
-    headers: &HeaderMap,
-) -> Option<(Option<(usize, Side)>, usize)> {
-    let at = match worker.plan.routes[route].action {
-        Action::Ok => return None,
-        Action::Upstream(upstream) => return Some((None, upstream)),
-        Action::Rollout(at) => at,
-    };
-    let rollout = &worker.plan.rollouts[at];
-    let (side, upstream) = if is_pinned(headers) {
-        (Side::Legacy, rollout.legacy())
-    } else {
-        match client::identity(client) {
-            IpAddr::V4(address) => rollout.choose(&address.octets()),
-            IpAddr::V6(address) => rollout.choose(&address.octets()),
-        }
-    };
-    Some((Some((at, side)), upstream))
-}
-
-fn is_pinned(headers: &HeaderMap) -> bool {
-    headers.get_all(header::COOKIE).iter().any(|cookies| {
-        cookies.as_bytes().split(|byte| *byte == b';').any(|cookie| {
-            let mut halves = cookie.trim_ascii().splitn(2, |byte| *byte == b'=');
-            halves.next() == Some(PIN_COOKIE.as_bytes()) && halves.next() == Some(PIN_LEGACY.as_bytes())
-        })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_whole_cookie_pins_to_legacy() {
-        let pinned = |cookies: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::COOKIE, HeaderValue::from_str(cookies).unwrap());
-            is_pinned(&headers)
-        };
-        assert!(pinned("rad_mode=legacy"));
-        assert!(pinned("a=b; rad_mode=legacy; c=d"));
-        assert!(!pinned("rad_mode=candidate"));
-        assert!(!pinned("x_rad_mode=legacy"));
-        assert!(!pinned("rad_mode=legacy2"));
-        assert!(!is_pinned(&HeaderMap::new()));
-    }
 }

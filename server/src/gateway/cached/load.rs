@@ -24,7 +24,8 @@ use super::rules::{self, Verdict};
 use super::stored::mark;
 use super::{Failed, Lead, Stored};
 use crate::gateway::body::{BodyError, RequestBody, ResponseBody};
-use crate::gateway::pipeline::{Asked, enter, fall_back, primary, shed};
+use crate::gateway::fallback::{fall_back, shed};
+use crate::gateway::pipeline::{Asked, enter, primary};
 use crate::gateway::plan::Fallback;
 use crate::gateway::ticket::{Asker, Ending, Presence, Ticket};
 use crate::gateway::worker::Worker;
@@ -55,6 +56,9 @@ enum Collected {
     /// It is for its asker alone; and so are others like it, for so long.
     Passed(Duration),
 }
+
+/// Nobody waits any more.
+struct Unawaited;
 
 /// The answer of a load that begins here.
 pub async fn ask(mut load: Load, body: RequestBody, mut ticket: Ticket) -> Response<ResponseBody> {
@@ -215,17 +219,22 @@ impl Load {
         }
         let mut answer = Some(answer);
         let has_fallback = self.worker.plan.routes[self.asked.route].fallback.is_some();
-        let is_awaited = self.reply.is_some() || self.is_followed();
-        if has_fallback
-            && status.is_server_error()
-            && is_awaited
-            && let Some(instead) = self.fall_back(&mut answer, again, place).await
-        {
-            if let Some(answer) = answer {
-                answer.into_body().let_go();
+        if has_fallback && status.is_server_error() {
+            match self.fall_back(&mut answer, again, place).await {
+                Ok(Some(instead)) => {
+                    if let Some(answer) = answer {
+                        answer.into_body().let_go();
+                    }
+                    self.share(instead, (status, ending)).await;
+                    return;
+                }
+                Ok(None) => {}
+                Err(Unawaited) => {
+                    // Who joins in this very moment asks for itself.
+                    self.fail(Failed::Apart { status, ending });
+                    return;
+                }
             }
-            self.share(instead, (status, ending)).await;
-            return;
         }
         let Some(mut answer) = answer else {
             self.fail(Failed::Answered { answer: Stored::neutral(status), ending });
@@ -287,7 +296,7 @@ impl Load {
         answer: &mut Option<Response<ResponseBody>>,
         again: Option<RequestBody>,
         place: Option<Rc<Place>>,
-    ) -> Option<Response<ResponseBody>> {
+    ) -> Result<Option<Response<ResponseBody>>, Unawaited> {
         if let Some(Fallback::Upstream(other)) = self.worker.plan.routes[self.asked.route].fallback {
             self.until = self.worker.now().after(self.worker.plan.upstreams[other].timeout);
         }
@@ -296,12 +305,12 @@ impl Load {
         if let Some(reply) = reply {
             tokio::select! {
                 biased;
-                instead = &mut asking => return instead,
+                instead = &mut asking => return Ok(instead),
                 () = reply.closed() => {}
             }
         }
         drop(answer.take());
-        if leader.as_ref().is_some_and(Leader::is_followed) { asking.await } else { None }
+        if leader.as_ref().is_some_and(Leader::is_followed) { Ok(asking.await) } else { Err(Unawaited) }
     }
 
     /// Something old, in place of an answer that somebody waits for.
