@@ -278,3 +278,30 @@ async fn who_waits_for_an_answer_that_stops_to_come_waits_no_longer_than_for_one
         assert_eq!((upstream.asked(), spare.asked()), (1, usize::from(status == 200)));
     }
 }
+
+#[tokio::test]
+async fn who_waits_for_an_answer_that_comes_slowly_asks_for_itself_in_the_time_that_is_left() {
+    let upstream = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let program = Program::start(&format!(
+        "[upstreams.u]\ntargets = [\"http://{}\"]\ntimeout = \"2s\"\n\
+         [[routes]]\npath = \"/\"\nupstream = \"u\"\nlimits = []\n{ONE_MINUTE}",
+        upstream.local_addr().unwrap()
+    ));
+    let (_leader, (mut slow, _)) =
+        tokio::join!(ask_and_read(&program, "/", 0), async { upstream.accept().await.unwrap() });
+    slow.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await.unwrap();
+    tokio::spawn(async move {
+        let mut pace = tokio::time::interval(std::time::Duration::from_millis(50));
+        while slow.write_all(b"1\r\nx\r\n").await.is_ok() {
+            pace.tick().await;
+        }
+    });
+    let mut pace = tokio::time::interval(std::time::Duration::from_secs(1));
+    pace.tick().await;
+    pace.tick().await;
+    let follower = tokio::spawn(get(program.gateway, "/"));
+    let (mut fast, _) = upstream.accept().await.unwrap();
+    fast.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+    let answer = follower.await.unwrap();
+    assert_eq!((answer.status, &answer.body[..]), (StatusCode::OK, &b"ok"[..]));
+}
