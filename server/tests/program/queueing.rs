@@ -1,9 +1,12 @@
 //! Who waits for a place, and what moves the limit.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use http::StatusCode;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{Behaviour, Program, Upstream, eventually, get, get_with};
 
@@ -87,39 +90,97 @@ async fn an_adaptive_queue_gives_way_to_an_upstream_that_says_too_many_requests(
     assert!(queues[0]["limit"].as_u64().unwrap() < 20, "{queues}");
 }
 
+/// More than fits between a gateway and a client that does not read.
+const LONG: usize = 8 << 20;
+
+/// An upstream that takes 200 ms to begin with its answer, which is a long one.
+async fn steady_upstream() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut asked = [0; 4_096];
+                while stream.read(&mut asked).await.is_ok_and(|read| read > 0) {
+                    let mut pace = tokio::time::interval(Duration::from_millis(200));
+                    pace.tick().await;
+                    pace.tick().await;
+                    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {LONG}\r\n\r\n");
+                    if stream.write_all(head.as_bytes()).await.is_err() {
+                        return;
+                    }
+                    let _ = stream.write_all(&vec![b'x'; LONG]).await;
+                }
+            });
+        }
+    });
+    address
+}
+
+/// So many ask at once, have the beginning of an answer, and read on after that time.
+async fn read_after(program: &Program, clients: usize, pause: Duration) {
+    let gateway = program.gateway;
+    let clients: Vec<_> = (0..clients)
+        .map(|_| {
+            tokio::spawn(async move {
+                let mut client = TcpStream::connect(gateway).await.unwrap();
+                client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+                let mut said = [0; 12];
+                client.read_exact(&mut said).await.unwrap();
+                assert_eq!(&said, b"HTTP/1.1 200");
+                let mut pace = tokio::time::interval(pause);
+                pace.tick().await;
+                pace.tick().await;
+                let mut rest = Vec::new();
+                client.read_to_end(&mut rest).await.unwrap();
+                assert!(rest.len() > LONG);
+            })
+        })
+        .collect();
+    for client in clients {
+        client.await.unwrap();
+    }
+}
+
+/// A gateway with one route `/` to a steady upstream, with these keys of the upstream and of the route.
+async fn steady(of_upstream: &str, of_route: &str) -> Program {
+    Program::start(&format!(
+        "[upstreams.u]\ntargets = [\"http://{}\"]\n{of_upstream}\n\
+         [[routes]]\npath = \"/\"\nupstream = \"u\"\nlimits = []\n{of_route}",
+        steady_upstream().await
+    ))
+}
+
 #[tokio::test]
-async fn who_reads_its_answer_slowly_makes_no_slow_call_and_no_smaller_limit() {
-    const BYTES: usize = 8 << 20;
-    let breaker = "breaker = { slow_call_rate_threshold = 1, slow_call_duration_threshold = \"400ms\", \
-                   minimum_number_of_calls = 1 }";
-    let adaptive = "queue = { limit = 4, waiting = 0, adaptive = \"gradient\" }";
-    let (upstream, program) = routed(breaker, adaptive).await;
-    upstream.behave(Behaviour::Halves(BYTES));
-    let mut pace = tokio::time::interval(std::time::Duration::from_millis(900));
-    pace.tick().await;
+async fn who_reads_its_answer_slowly_makes_no_smaller_limit() {
+    let program = steady("", "queue = { limit = 12, adaptive = \"gradient\" }").await;
+    let limit = async || queue(&program).await["limit"].as_u64().unwrap();
+    // What is usual: less than half of the limit in use, so that it stays.
+    for _ in 0..4 {
+        read_after(&program, 5, Duration::from_millis(1)).await;
+    }
+    let usual = limit().await;
     for _ in 0..3 {
-        let mut clients = Vec::new();
-        for _ in 0..4 {
-            let mut client = TcpStream::connect(program.gateway).await.unwrap();
-            client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
-            let mut said = [0; 12];
-            client.read_exact(&mut said).await.unwrap();
-            assert_eq!(&said, b"HTTP/1.1 200");
-            clients.push(client);
-        }
-        assert_eq!(queue(&program).await["in_flight"], 4);
-        // More than fits between: the gateway has to wait for its clients.
-        pace.tick().await;
-        for mut client in clients {
-            let mut rest = Vec::new();
-            client.read_to_end(&mut rest).await.unwrap();
-            assert!(rest.len() > BYTES);
-        }
+        read_after(&program, 10, Duration::from_millis(900)).await;
         eventually("all are over", async || (queue(&program).await["in_flight"] == 0).then_some(())).await;
     }
-    let breakers = get(program.console, "/api/breakers").await.json();
+    let now = limit().await;
+    assert!(now >= usual, "{now} after {usual}");
+}
+
+#[tokio::test]
+async fn who_reads_its_answer_slowly_makes_no_slow_call() {
+    let breaker = "breaker = { slow_call_rate_threshold = 100, slow_call_duration_threshold = \"800ms\", \
+                   sliding_window = 5, minimum_number_of_calls = 5 }";
+    let program = steady(breaker, "").await;
+    read_after(&program, 5, Duration::from_millis(900)).await;
+    let breakers = eventually("all are counted", async || {
+        let breakers = get(program.console, "/api/breakers").await.json();
+        (breakers[0]["requests"] == 5).then_some(breakers)
+    })
+    .await;
     assert_eq!((&breakers[0]["trips"], &breakers[0]["state"]), (&0.into(), &"closed".into()), "{breakers}");
-    assert!(queue(&program).await["limit"].as_u64().unwrap() >= 4);
 }
 
 #[tokio::test]
