@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use rad_model::{Quota, Share};
 use rad_resilience::cache::Tier;
-use rad_resilience::{BreakerPolicy, Cache, Policy, Strategy};
+use rad_resilience::{Policy, Strategy};
 
+mod breaker;
+mod cache;
 mod limit;
 mod route;
 
@@ -24,10 +26,7 @@ const TEST_ROUTE: (&str, &str) = ("/api/test-rate-limit", "5/minute");
 /// Checks what one key alone does not tell. Where anything is wrong the settings are not to be used.
 pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
     let File { console, gateway, telemetry, storage, cache, sample, upstreams, rollouts, routes } = file;
-    if let Err(wrong) = Cache::<(), ()>::new(cache.kept, |()| 0) {
-        problems.add("cache", wrong.to_string());
-    }
-    let collecting_bytes = route::collecting(&cache, problems);
+    let collecting_bytes = cache::collecting(&cache, problems);
 
     if !console.listen.ip().is_loopback() {
         problems.add(
@@ -147,17 +146,9 @@ fn check_upstream(name: String, upstream: file::Upstream, problems: &mut Problem
             Err(wrong) => problems.add(format!("{key}.targets[{at}]"), wrong),
         }
     }
-    UpstreamSettings {
-        name,
-        targets,
-        timeout: upstream.timeout,
-        connect_timeout: upstream.connect_timeout,
-        breaker: BreakerPolicy::new(upstream.breaker).unwrap_or_else(|wrong| {
-            let key = format!("{key}.breaker.{}", wrong.setting);
-            problems.add(key, format!("{} is out of range; allowed: {}", wrong.value, wrong.allowed));
-            BreakerPolicy::default()
-        }),
-    }
+    let breaker = breaker::policy(&format!("{key}.breaker"), &upstream, problems);
+    let file::Upstream { timeout, connect_timeout, .. } = upstream;
+    UpstreamSettings { name, targets, timeout, connect_timeout, breaker }
 }
 
 /// Errors leave out the text itself: it may hold a password.

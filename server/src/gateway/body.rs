@@ -1,5 +1,7 @@
 //! Bodies on their way through. Nothing is collected: a part goes on as soon as it is here.
 
+mod kept;
+
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -10,13 +12,17 @@ use hyper::body::Incoming;
 use super::cached::Arriving;
 use super::connection::{By, Connection};
 use super::ticket::{Ending, Ticket};
+use kept::Begun;
+pub use kept::{Unkept, keep};
 
 /// The body of a request towards an upstream.
 #[derive(Debug)]
 pub enum RequestBody {
     /// From a client's connection.
     Incoming(Incoming),
-    /// From within the program.
+    /// From a client's connection, when the first part of it has been read.
+    Begun(Box<Begun>),
+    /// Whole: from within the program, or collected.
     Full(Option<Bytes>),
 }
 
@@ -36,6 +42,8 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match self.get_mut() {
             Self::Incoming(body) => Pin::new(body).poll_frame(cx),
+            Self::Begun(body) if body.ahead.is_empty() => Pin::new(&mut body.rest).poll_frame(cx),
+            Self::Begun(body) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut body.ahead))))),
             Self::Full(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
         }
     }
@@ -43,6 +51,7 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Incoming(body) => body.is_end_stream(),
+            Self::Begun(body) => body.ahead.is_empty() && body.rest.is_end_stream(),
             Self::Full(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
         }
     }
@@ -50,6 +59,8 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Incoming(body) => body.size_hint(),
+            // How long it is was not said.
+            Self::Begun(_) => SizeHint::default(),
             Self::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
         }
     }

@@ -18,9 +18,10 @@ use rad_resilience::{Cache, Priority, Timestamp};
 
 use super::answer;
 use super::body::{RequestBody, ResponseBody};
+use super::fallback::{fall_back, fixed};
 use super::limit::ceil_s;
-use super::pipeline::{Asked, direct, fall_back};
-use super::plan::RouteCache;
+use super::pipeline::{Asked, direct};
+use super::plan::{Fallback, RouteCache};
 use super::ticket::{Asker, Ending, Ticket};
 use super::worker::Worker;
 pub use arriving::Arriving;
@@ -39,8 +40,12 @@ type Lead = Option<Leader<Arc<Stored>, Arc<Failed>>>;
 pub enum Failed {
     /// It found no place.
     Shed(BulkheadRejection),
-    /// The upstream failed, or was not reached.
+    /// The upstream failed, or was not reached, and nothing stands in for it.
     Answered { answer: Stored, ending: Ending },
+    /// The upstream failed, and this stood in for its answer.
+    StoodIn(Stored),
+    /// The upstream failed with this status, and what stands in for its answer is for each asker alone.
+    Apart { status: StatusCode, ending: Ending },
 }
 
 impl Failed {
@@ -53,9 +58,14 @@ impl Failed {
         match self {
             Self::Shed(rejection) => (answer::shed(ceil_s(rejection.retry_after).max(1)), Ending::Shed),
             Self::Answered { answer, ending } => (answer.response("COALESCED", 0), *ending),
+            Self::StoodIn(answer) => (answer.response("COALESCED", 0), Ending::Complete),
+            Self::Apart { status, ending } => (Stored::neutral(*status).response("COALESCED", 0), *ending),
         }
     }
 }
+
+/// By so much a load may end later than its time says.
+const LOAD_ENDS_WITHIN: Duration = Duration::from_millis(250);
 
 /// What the cache has for a request.
 #[derive(Debug)]
@@ -103,7 +113,7 @@ pub async fn serve(
             cache::Load::Found { value, age } => hit(&asked.head.parts.headers, ticket, &value, age),
             cache::Load::Pass => {
                 ticket.loads();
-                direct(worker, &asked, body, ticket).await
+                direct(worker, &asked, body, ticket, None).await
             }
             cache::Load::Follow(follower) => follow(worker, cache, asked, body, ticket, &key, follower).await,
         },
@@ -118,10 +128,12 @@ fn load(
     leader: Leader<Arc<Stored>, Arc<Failed>>,
 ) -> Load {
     let freshness = cache.policy.freshness();
-    Load { worker: Rc::clone(worker), asked, key: *key, freshness, leader: Some(leader), reply: None }
+    let until = worker.now();
+    Load { worker: Rc::clone(worker), asked, key: *key, freshness, leader: Some(leader), reply: None, until }
 }
 
-/// Waits for somebody else's load, as long as one of its own might take to begin.
+/// Waits for somebody else's load, as long as a request of its own might take to be answered: in the queue, by the
+/// upstream, and by what stands in for it. What it has waited is gone from its time if it has to ask for itself.
 async fn follow(
     worker: &Rc<Worker>,
     cache: &RouteCache,
@@ -131,9 +143,17 @@ async fn follow(
     key: &CacheKey,
     follower: Follower<Arc<Stored>, Arc<Failed>>,
 ) -> Response<ResponseBody> {
-    let queue = worker.plan.routes[asked.route].queue.as_ref();
+    let route = &worker.plan.routes[asked.route];
+    let queue = route.queue.as_ref();
     let in_queue = queue.map_or(Duration::ZERO, |queue| queue.bulkhead.settings().max_wait);
-    let patience = worker.plan.upstreams[asked.upstream].timeout + in_queue;
+    let of_upstream = in_queue + worker.plan.upstreams[asked.upstream].timeout;
+    let of_stand_in = match route.fallback {
+        Some(Fallback::Upstream(other)) => worker.plan.upstreams[other].timeout,
+        Some(Fallback::Answer { .. }) | None => Duration::ZERO,
+    };
+    let until = worker.now().after(of_upstream);
+    // Loads end a moment before those who have waited for them from the beginning give up.
+    let patience = of_upstream + of_stand_in + LOAD_ENDS_WITHIN;
     match tokio::time::timeout(patience, follower.wait()).await {
         Ok(Followed::Loaded(value)) => {
             from_cache(&asked.head.parts.headers, ticket, &value, "COALESCED", Duration::ZERO)
@@ -146,10 +166,11 @@ async fn follow(
                 }) =>
         {
             ticket.loads();
-            direct(worker, &asked, body, ticket).await
+            direct(worker, &asked, body, ticket, Some(until)).await
         }
         Ok(Followed::Failed(failed)) => {
             if let Some(instead) = instead(worker, &asked, key, &failed, body.again()).await {
+                worker.shard.routes[asked.route].fallbacks.add();
                 end(ticket, instead.status());
                 return instead;
             }
@@ -162,9 +183,10 @@ async fn follow(
             ticket.loads();
             load::ask(load(worker, cache, asked, key, leader), body, ticket).await
         }
+        // Without time to ask in, it is answered as if the upstream had used it.
         Ok(Followed::Declined) | Err(_) => {
             ticket.loads();
-            direct(worker, &asked, body, ticket).await
+            direct(worker, &asked, body, ticket, Some(until)).await
         }
     }
 }
@@ -204,15 +226,15 @@ async fn instead(
     body: Option<RequestBody>,
 ) -> Option<Response<ResponseBody>> {
     if let Some((value, age)) = worker.plan.cache.stale_if_error(key, worker.now()) {
-        worker.shard.routes[asked.route].fallbacks.add();
         return Some(value.response("STALE", age.as_secs()));
     }
     match failed {
-        // The upstream has not failed, and what stands in for it is within the same bound.
-        Failed::Shed(_) => None,
-        // Nor has one that says "too many requests".
-        Failed::Answered { answer, .. } if !answer.status().is_server_error() => None,
-        Failed::Answered { .. } => fall_back(worker, asked, body, None).await,
+        // The upstream has not failed, and another one is within the same bound; a fixed answer costs nothing.
+        Failed::Shed(_) => fixed(worker, asked),
+        // What stands in for it has been asked, if anything does.
+        Failed::Answered { .. } => None,
+        Failed::StoodIn(answer) => Some(answer.response("COALESCED", 0)),
+        Failed::Apart { .. } => fall_back(worker, asked, body, None).await,
     }
 }
 

@@ -7,6 +7,7 @@
 mod chunked;
 mod request;
 mod response;
+mod upload;
 
 use std::future::{Future, poll_fn};
 use std::io::{self, IoSlice};
@@ -23,9 +24,9 @@ use tokio::time::{Instant, Sleep, timeout};
 
 use super::body::{BodyError, RequestBody};
 use super::plan::Target;
-use request::{BodyLength, BrokenUpload, Upload};
 pub use request::{RequestHead, rewritten};
 use response::{Framing, Head, Malformed};
+use upload::{BodyLength, BrokenUpload, Upload};
 
 /// Room for one read, bytes: a usual answer fits, and grows where an answer is large.
 const READ: usize = 8 << 10;

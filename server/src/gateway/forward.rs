@@ -5,7 +5,6 @@ mod hedged;
 use std::io;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, Response};
 use rad_resilience::{Outcome, Timestamp};
@@ -25,6 +24,8 @@ pub struct Outgoing<'a> {
     pub head: &'a RequestHead,
     pub body: RequestBody,
     pub started: Timestamp,
+    /// For the head of an answer, with all attempts and the waits between them.
+    pub within: Duration,
     pub retry: Option<&'a Retry>,
     pub hedge: Option<&'a Hedge>,
 }
@@ -58,9 +59,11 @@ pub async fn forward(
     outgoing: Outgoing<'_>,
     mut ticket: Ticket,
 ) -> Response<ResponseBody> {
-    let Outgoing { head, mut body, started, retry, hedge } = outgoing;
-    // A retry is part of the request: all attempts and the waits between them share its time.
-    let timeout = worker.plan.upstreams[upstream].timeout;
+    let Outgoing { head, mut body, started, within: timeout, retry, hedge } = outgoing;
+    // Whose time was over before it went out, is not the upstream's to answer for.
+    if timeout.is_zero() {
+        return give_up(Failure::TimedOut, ticket);
+    }
     let retry = retry.filter(|retry| retry.allows(head.is_idempotent()));
     // Only what changes nothing, and has no body that would have to be said twice.
     let hedge = hedge.filter(|_| head.parts.method.is_safe() && body.kept().is_some_and(<[u8]>::is_empty));
@@ -100,10 +103,19 @@ pub async fn forward(
             let asked = worth_another(&attempt, retry)?;
             let wait = retry.wait(attempts, previous, asked)?;
             let now = worker.now();
-            (now.since(started) + wait < timeout && retry.budget.withdraw(now)).then_some(wait)
+            if now.since(started) + wait >= timeout {
+                return None;
+            }
+            // It may open its breaker; then nobody has to wait, or to pay, for an attempt that is none.
+            let said = outcome(&attempt);
+            if said != Outcome::Success {
+                ticket.attempted(said);
+            }
+            let may_go = breaker::would_admit(worker, upstream, now.after(wait));
+            (may_go && retry.budget.withdraw(now)).then_some(wait)
         });
         let Some(wait) = wait else { break attempt };
-        ticket.retry(outcome(&attempt));
+        ticket.attempted(outcome(&attempt));
         if let Some(target) = ticket.target() {
             tried.fails(target);
         }
@@ -115,6 +127,7 @@ pub async fn forward(
             Ok(admission) => admission,
             Err(_) => break attempt,
         };
+        ticket.retry();
         if let (Ok((_, connection)), Some(target)) = (attempt, ticket.target()) {
             worker.pools[target].give_back(connection, now);
         }
@@ -122,7 +135,7 @@ pub async fn forward(
     match attempt {
         Ok((answer, mut connection)) => {
             // An attempt's own deadline is for the head alone.
-            connection.set_patience(timeout);
+            connection.set_patience(worker.plan.upstreams[upstream].timeout);
             ticket.answered(answer.status.as_u16());
             let mut response = Response::new(ResponseBody::Upstream(UpstreamBody::new(connection, ticket)));
             *response.status_mut() = answer.status;
@@ -274,55 +287,4 @@ impl One<'_> {
 fn is_exhaustion(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable
         || matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
-}
-
-/// The most of a body that is kept so that it can be said again, bytes.
-const MAX_KEPT: u64 = 64 << 10;
-
-/// Why a body cannot be kept.
-#[derive(Debug)]
-pub enum Unkept {
-    Broken,
-    TimedOut,
-}
-
-/// Collects a small body, so that it can be said again; a large one, or one of unknown length, is left as
-/// it is.
-pub async fn keep(body: RequestBody, within: Duration) -> Result<RequestBody, Unkept> {
-    use http_body::Body;
-    use http_body_util::BodyExt;
-    let RequestBody::Incoming(incoming) = body else { return Ok(body) };
-    match incoming.size_hint().exact() {
-        Some(0) => Ok(RequestBody::empty()),
-        Some(length) if length <= MAX_KEPT => {
-            let collected = tokio::time::timeout(within, incoming.collect()).await;
-            let collected = collected.map_err(|_| Unkept::TimedOut)?.map_err(|_| Unkept::Broken)?;
-            Ok(RequestBody::full(collected.to_bytes()))
-        }
-        _ => Ok(RequestBody::Incoming(incoming)),
-    }
-}
-
-impl RequestBody {
-    pub fn full(bytes: Bytes) -> Self {
-        Self::Full((!bytes.is_empty()).then_some(bytes))
-    }
-
-    /// The same again, if it was kept or is none.
-    pub fn again(&self) -> Option<Self> {
-        use http_body::Body;
-        match self {
-            Self::Full(bytes) => Some(Self::Full(bytes.clone())),
-            Self::Incoming(body) => body.is_end_stream().then(Self::empty),
-        }
-    }
-
-    /// All of it, if it was kept or is none.
-    pub fn kept(&self) -> Option<&[u8]> {
-        use http_body::Body;
-        match self {
-            Self::Full(bytes) => Some(bytes.as_deref().unwrap_or_default()),
-            Self::Incoming(body) => body.is_end_stream().then_some(&[]),
-        }
-    }
 }

@@ -88,7 +88,7 @@ pub async fn limit(
 }
 
 fn check(route: &Route, limiter: &Limiter<Key>, key: &Key, at: Timestamp) -> Limited {
-    let (decision, standings) = if route.limit_fields.list_windows() {
+    let (decision, standings) = if route.limit_fields.as_ref().is_some_and(LimitFields::list_windows) {
         limiter.check_all(key, at)
     } else {
         (limiter.check(key, at), Standings::default())

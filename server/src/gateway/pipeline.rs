@@ -10,26 +10,27 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, header, request};
+use http::{HeaderValue, Method, Request, Response, request};
 use rad_resilience::Timestamp;
 use rad_resilience::bulkhead::{BulkheadRejection, Place};
 use rad_resilience::cache::Lookup;
 
 use super::access::{access, unmatched};
-use super::body::{RequestBody, ResponseBody};
+use super::body::{RequestBody, ResponseBody, Unkept, keep};
 use super::cached::{self, Look, Wanted};
-use super::client::{self, Peer};
+use super::choice::choose;
+use super::client::Peer;
 use super::connection::{RequestHead, rewritten};
-use super::forward::{Outgoing, Unkept, forward, keep};
+use super::fallback::{fall_back, shed};
+use super::forward::{Outgoing, forward};
 use super::headers::{Refusal, refusal};
 use super::limit::Limited;
-use super::plan::{Fallback, Route};
+use super::plan::Route;
 use super::ticket::{Ending, Ticket};
 use super::worker::Worker;
 use super::{answer, block, limit, path, request_id};
-use crate::config::Action;
 use crate::problem;
-use crate::rollout::{PIN_COOKIE, PIN_LEGACY, Side};
+use crate::rollout::Side;
 
 /// Answers a request.
 pub async fn handle(
@@ -75,8 +76,7 @@ pub async fn handle(
                     }
                 }
             };
-            if let Some(limited) = limited {
-                let fields = &worker.plan.routes[route].limit_fields;
+            if let (Some(limited), Some(fields)) = (limited, &worker.plan.routes[route].limit_fields) {
                 limit::tell(&limited, fields, worker.unix_s(limited.at), response.headers_mut());
             }
             response
@@ -89,9 +89,6 @@ pub async fn handle(
     response.headers_mut().insert(request_id::HEADER, id);
     response
 }
-
-/// A small body that has to be kept must be here after this long.
-const KEEP_WITHIN: Duration = Duration::from_secs(30);
 
 /// Why no route answers a path.
 enum NoRoute {
@@ -188,7 +185,7 @@ async fn serve(
     let route = &worker.plan.routes[asked.route];
     // Before a place is taken: a client that sends slowly must not hold one.
     if route.keeps_bodies() {
-        body = match keep(body, KEEP_WITHIN).await {
+        body = match keep(body).await {
             Ok(body) => body,
             Err(unkept) => {
                 let (status, response) = match unkept {
@@ -208,7 +205,7 @@ async fn serve(
         (Some(cache), Look::At(key, found)) => {
             cached::serve(worker, cache, asked, body, ticket, (key, found)).await
         }
-        _ => direct(worker, &asked, body, ticket).await,
+        _ => direct(worker, &asked, body, ticket, None).await,
     }
 }
 
@@ -218,35 +215,35 @@ pub async fn enter(worker: &Worker, asked: &Asked) -> Result<Option<Rc<Place>>, 
     queue.bulkhead.acquire(queue.priority(&asked.head.parts.headers)).await.map(|place| Some(Rc::new(place)))
 }
 
-/// What is said without a place.
-pub fn shed(rejection: &BulkheadRejection, mut ticket: Ticket) -> Response<ResponseBody> {
-    ticket.answered(503);
-    ticket.end(Ending::Shed);
-    answer::shed(limit::ceil_s(rejection.retry_after).max(1))
-}
-
-/// Asks the upstream, and falls back to what stands in for it.
+/// Asks the upstream, and falls back to what stands in for it. Who has waited for somebody else's answer already
+/// has time `until` then.
 pub async fn direct(
     worker: &Rc<Worker>,
     asked: &Asked,
     body: RequestBody,
     mut ticket: Ticket,
+    until: Option<Timestamp>,
 ) -> Response<ResponseBody> {
-    let place = match enter(worker, asked).await {
+    // Who has no time left takes no place either.
+    let is_late = until.is_some_and(|until| until <= worker.now());
+    let place = match if is_late { Ok(None) } else { enter(worker, asked).await } {
         Ok(place) => place,
-        Err(rejection) => return shed(&rejection, ticket),
+        Err(rejection) => return shed(worker, asked, &rejection, ticket),
     };
     ticket.holds(place.clone());
     let route = &worker.plan.routes[asked.route];
     // The upstream's time begins here, not where the client's did.
     let started = if route.may_have_waited() { worker.now() } else { asked.started };
     let again = route.fallback.as_ref().and_then(|_| body.again());
-    let response = primary(worker, asked, body, started, ticket).await;
+    let timeout = worker.plan.upstreams[asked.upstream].timeout;
+    let within = until.map_or(timeout, |until| until.since(started).min(timeout));
+    let response = primary(worker, asked, body, (started, within), ticket).await;
     if !response.status().is_server_error() {
         return response;
     }
     match fall_back(worker, asked, again, place).await {
         Some(instead) => {
+            worker.shard.routes[asked.route].fallbacks.add();
             response.into_body().let_go();
             instead
         }
@@ -254,12 +251,12 @@ pub async fn direct(
     }
 }
 
-/// Asks the upstream.
+/// Asks the upstream, from a moment on for so long.
 pub async fn primary(
     worker: &Worker,
     asked: &Asked,
     body: RequestBody,
-    started: Timestamp,
+    (started, within): (Timestamp, Duration),
     mut ticket: Ticket,
 ) -> Response<ResponseBody> {
     if let Some((rollout, side)) = asked.side {
@@ -267,92 +264,6 @@ pub async fn primary(
     }
     let Route { retry, hedge, .. } = &worker.plan.routes[asked.route];
     let (retry, hedge) = (retry.as_ref(), hedge.as_ref());
-    forward(worker, asked.upstream, Outgoing { head: &asked.head, body, started, retry, hedge }, ticket).await
-}
-
-/// What stands in for an upstream that failed, if anything does. `body` is none if it is gone. Another upstream
-/// is within the route's bound, too: it is asked on the `place` of the one that failed; without one, a place is
-/// waited for.
-pub async fn fall_back(
-    worker: &Rc<Worker>,
-    asked: &Asked,
-    body: Option<RequestBody>,
-    place: Option<Rc<Place>>,
-) -> Option<Response<ResponseBody>> {
-    let instead = match (worker.plan.routes[asked.route].fallback.as_ref()?, body) {
-        (Fallback::Answer { status, content_type, body }, _) => answer::fixed(*status, content_type, body),
-        (Fallback::Upstream(other), Some(body)) => {
-            let place = match place {
-                Some(place) => Some(place),
-                None => enter(worker, asked).await.ok()?,
-            };
-            let started = worker.now();
-            let mut ticket = Ticket::behind_the_scenes(Rc::clone(worker), asked.route, started);
-            ticket.stands_in(place);
-            let outgoing = Outgoing { head: &asked.head, body, started, retry: None, hedge: None };
-            let instead = forward(worker, *other, outgoing, ticket).await;
-            if instead.status().is_server_error() {
-                instead.into_body().let_go();
-                return None;
-            }
-            instead
-        }
-        (Fallback::Upstream(_), None) => return None,
-    };
-    worker.shard.routes[asked.route].fallbacks.add();
-    Some(instead)
-}
-
-/// The upstream that is asked, and on which side of which rollout; none where nobody is. Legacy for who asks
-/// for it by cookie; else as the rollout says.
-fn choose(
-    worker: &Worker,
-    route: usize,
-    client: IpAddr,
-    headers: &HeaderMap,
-) -> Option<(Option<(usize, Side)>, usize)> {
-    let at = match worker.plan.routes[route].action {
-        Action::Ok => return None,
-        Action::Upstream(upstream) => return Some((None, upstream)),
-        Action::Rollout(at) => at,
-    };
-    let rollout = &worker.plan.rollouts[at];
-    let (side, upstream) = if is_pinned(headers) {
-        (Side::Legacy, rollout.legacy())
-    } else {
-        match client::identity(client) {
-            IpAddr::V4(address) => rollout.choose(&address.octets()),
-            IpAddr::V6(address) => rollout.choose(&address.octets()),
-        }
-    };
-    Some((Some((at, side)), upstream))
-}
-
-fn is_pinned(headers: &HeaderMap) -> bool {
-    headers.get_all(header::COOKIE).iter().any(|cookies| {
-        cookies.as_bytes().split(|byte| *byte == b';').any(|cookie| {
-            let mut halves = cookie.trim_ascii().splitn(2, |byte| *byte == b'=');
-            halves.next() == Some(PIN_COOKIE.as_bytes()) && halves.next() == Some(PIN_LEGACY.as_bytes())
-        })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_whole_cookie_pins_to_legacy() {
-        let pinned = |cookies: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::COOKIE, HeaderValue::from_str(cookies).unwrap());
-            is_pinned(&headers)
-        };
-        assert!(pinned("rad_mode=legacy"));
-        assert!(pinned("a=b; rad_mode=legacy; c=d"));
-        assert!(!pinned("rad_mode=candidate"));
-        assert!(!pinned("x_rad_mode=legacy"));
-        assert!(!pinned("rad_mode=legacy2"));
-        assert!(!is_pinned(&HeaderMap::new()));
-    }
+    let outgoing = Outgoing { head: &asked.head, body, started, within, retry, hedge };
+    forward(worker, asked.upstream, outgoing, ticket).await
 }

@@ -1,9 +1,9 @@
 //! The account of one request that the limits let in: opened when it is, closed exactly once however it
 //! ends, even when its future is dropped because the client went away.
 
+mod asker;
 mod line;
 
-use std::cell::Cell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -16,6 +16,7 @@ use super::breaker::Admission;
 use super::connection::Connection;
 use super::worker::Worker;
 use crate::rollout::Side;
+pub use asker::{Asker, Presence};
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,43 +49,6 @@ pub struct Access {
 pub struct Trace {
     pub trace_id: String,
     pub span_id: String,
-}
-
-/// The client on whose account an answer is loaded that others may get, too: the load goes on when it leaves.
-#[derive(Debug, Default)]
-pub struct Asker {
-    has_left: Cell<bool>,
-    /// How its account was closed, once it is.
-    ending: Cell<Option<Ending>>,
-}
-
-impl Asker {
-    pub fn ending(&self) -> Option<Ending> {
-        self.ending.get()
-    }
-}
-
-/// That an asker is still there: dropped with whatever waits for it.
-#[derive(Debug)]
-pub struct Presence(Option<Rc<Asker>>);
-
-impl Presence {
-    pub fn of(asker: &Rc<Asker>) -> Self {
-        Self(Some(Rc::clone(asker)))
-    }
-
-    /// From here on it is told by other means.
-    pub fn dismiss(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Presence {
-    fn drop(&mut self) {
-        if let Some(asker) = &self.0 {
-            asker.has_left.set(true);
-        }
-    }
 }
 
 /// An open account.
@@ -209,11 +173,15 @@ impl Ticket {
         self.target
     }
 
-    /// The last attempt is over, and another one will be made.
-    pub fn retry(&mut self, outcome: Outcome) {
-        self.worker.shard.routes[self.route].retries.add();
+    /// The last attempt is over, whatever becomes of the request: its target hears of it.
+    pub fn attempted(&mut self, outcome: Outcome) {
         let now = self.worker.now();
         self.leave_target(outcome, now);
+    }
+
+    /// Another attempt is made.
+    pub fn retry(&self) {
+        self.worker.shard.routes[self.route].retries.add();
     }
 
     /// The rollout chose a side.
@@ -258,6 +226,12 @@ impl Ticket {
             self.worker.pools[target].give_back(connection, now);
         }
         self.close(Ending::Complete, now);
+    }
+
+    /// Closes the account of one that found no place.
+    pub fn sheds(mut self) {
+        self.answered(503);
+        self.end(Ending::Shed);
     }
 
     /// Closes the account.

@@ -147,3 +147,23 @@ async fn attempts_that_fail_side_by_side_each_count_for_their_target() {
     assert_eq!(breakers(&program, "trips").await, [1, 1]);
     assert_eq!((total(&program, "failed").await, total(&program, "hedge_wins").await), (1, 0));
 }
+
+#[tokio::test]
+async fn an_attempt_that_the_breaker_would_refuse_is_neither_waited_for_nor_counted() {
+    let bad = Upstream::start("bad", Behaviour::Status(503)).await;
+    let breaker = "breaker = { consecutive_failures = 1 }";
+    let retry = "retry = { base = \"25s\", jitter = 0, budget = 50, budget_minimum_per_second = 0 }";
+    let program = in_front_of(&[bad.address], breaker, retry);
+    let started = std::time::Instant::now();
+    let answer = get(program.gateway, "/").await;
+    assert_eq!((answer.status, &answer.body[..]), (StatusCode::SERVICE_UNAVAILABLE, &b"bad"[..]));
+    assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
+    assert_eq!((bad.asked(), total(&program, "retries").await), (1, 0));
+    assert_eq!((total(&program, "failed").await, total(&program, "short_circuited").await), (1, 0));
+    // One that is open for less time than the wait takes, is waited for.
+    let breaker = "breaker = { consecutive_failures = 1, open_for = \"50ms\", successes_to_close = 1 }";
+    let retry = "retry = { max_attempts = 2, base = \"100ms\", jitter = 0 }";
+    let program = in_front_of(&[bad.address], breaker, retry);
+    assert_eq!(get(program.gateway, "/").await.body, "bad");
+    assert_eq!((bad.asked(), total(&program, "retries").await), (3, 1));
+}

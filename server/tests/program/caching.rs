@@ -245,12 +245,63 @@ async fn too_many_requests_is_no_failure_that_something_stands_in_for() {
 }
 
 #[tokio::test]
-async fn an_adaptive_queue_gives_way_to_an_upstream_that_says_too_many_requests() {
-    let more = "queue = { limit = 20, waiting = 10, adaptive = \"aimd\" }";
-    let (_upstream, program) = routed(Behaviour::Status(429), "", more).await;
-    for _ in 0..20 {
-        assert_eq!(get(program.gateway, "/").await.status, StatusCode::TOO_MANY_REQUESTS);
+async fn an_answer_that_has_expired_is_not_kept_and_one_that_has_not_is() {
+    const DATE: (&str, &str) = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+    const EXPIRED: Behaviour = Behaviour::Saying(&[DATE, ("expires", "0")]);
+    let (upstream, program) = routed(EXPIRED, "", ONE_MINUTE).await;
+    for asked in 1..=2 {
+        assert_eq!(get(program.gateway, "/").await.status, StatusCode::OK);
+        assert_eq!(upstream.asked(), asked);
     }
-    let queues = get(program.console, "/api/queues").await.json();
-    assert!(queues[0]["limit"].as_u64().unwrap() < 20, "{queues}");
+    upstream.behave(Behaviour::Saying(&[DATE, ("expires", "Sun, 06 Nov 1994 09:49:37 GMT")]));
+    assert_eq!(get(program.gateway, "/lives").await.header("x-cache"), "MISS");
+    assert_eq!(get(program.gateway, "/lives").await.header("x-cache"), "HIT");
+}
+
+#[tokio::test]
+async fn who_waits_for_an_answer_that_stops_to_come_waits_no_longer_than_for_one_of_its_own() {
+    for (fallback, status) in [("", 504), ("fallback = { upstream = \"spare\" }", 200)] {
+        let upstream = Upstream::start("u", Behaviour::StallInBody).await;
+        let spare = Upstream::start("spare", Behaviour::Echo).await;
+        let program = Program::start(&format!(
+            "{}{}[[routes]]\npath = \"/\"\nupstream = \"u\"\nlimits = []\n{ONE_MINUTE}\n{fallback}",
+            upstream.table("u", "timeout = \"1s\""),
+            spare.table("spare", "")
+        ));
+        let (_leader, _) = ask_and_read(&program, "/", 1).await;
+        let started = std::time::Instant::now();
+        let waiting: Vec<_> = (0..3).map(|_| tokio::spawn(get(program.gateway, "/"))).collect();
+        for answer in waiting {
+            assert_eq!(answer.await.unwrap().status.as_u16(), status);
+        }
+        assert!(started.elapsed().as_millis() < 1_900, "{:?}", started.elapsed());
+        assert_eq!((upstream.asked(), spare.asked()), (1, usize::from(status == 200)));
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_an_answer_that_comes_slowly_asks_for_itself_in_the_time_that_is_left() {
+    let upstream = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let program = Program::start(&format!(
+        "[upstreams.u]\ntargets = [\"http://{}\"]\ntimeout = \"2s\"\n\
+         [[routes]]\npath = \"/\"\nupstream = \"u\"\nlimits = []\n{ONE_MINUTE}",
+        upstream.local_addr().unwrap()
+    ));
+    let (_leader, (mut slow, _)) =
+        tokio::join!(ask_and_read(&program, "/", 0), async { upstream.accept().await.unwrap() });
+    slow.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await.unwrap();
+    tokio::spawn(async move {
+        let mut pace = tokio::time::interval(std::time::Duration::from_millis(50));
+        while slow.write_all(b"1\r\nx\r\n").await.is_ok() {
+            pace.tick().await;
+        }
+    });
+    let mut pace = tokio::time::interval(std::time::Duration::from_secs(1));
+    pace.tick().await;
+    pace.tick().await;
+    let follower = tokio::spawn(get(program.gateway, "/"));
+    let (mut fast, _) = upstream.accept().await.unwrap();
+    fast.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+    let answer = follower.await.unwrap();
+    assert_eq!((answer.status, &answer.body[..]), (StatusCode::OK, &b"ok"[..]));
 }

@@ -189,3 +189,19 @@ async fn a_key_of_several_parts_counts_each_combination_for_itself() {
         "{keys:?}"
     );
 }
+
+#[tokio::test]
+async fn limits_in_shadow_are_told_to_nobody() {
+    let (upstream, program) = limited("limits = [\"2/minute\"]\nshadow = true").await;
+    upstream.behave(Behaviour::Saying(&[("retry-after", "7"), ("x-ratelimit-limit", "9")]));
+    for _ in 0..4 {
+        let answer = get(program.gateway, "/").await;
+        assert_eq!(answer.status, StatusCode::OK);
+        for name in ["x-ratelimit-remaining", "x-ratelimit-reset", "ratelimit", "ratelimit-policy"] {
+            assert!(!answer.headers.contains_key(name), "{answer:?}");
+        }
+        // What the upstream says of its own is its own.
+        assert_eq!((answer.number("retry-after"), answer.number("x-ratelimit-limit")), (7, 9));
+    }
+    assert_eq!(state(&program, "shadow_rejected").await, 2);
+}

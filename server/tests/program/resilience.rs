@@ -1,6 +1,4 @@
-//! Cache, queue, retry and fallback, on real traffic.
-
-use std::net::TcpListener;
+//! Cache, retry and breaker, on real traffic.
 
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
@@ -170,68 +168,11 @@ async fn a_budget_keeps_retries_from_multiplying_an_outage() {
 
 #[tokio::test]
 async fn a_retry_waits_no_longer_than_the_request_may_take() {
-    let upstream = Upstream::start("u", Behaviour::Script(&[UNAVAILABLE, OK])).await;
-    let program = in_front_of(&upstream, "retry = { base = \"1h\", cap = \"1h\" }");
+    const LATER: &[u8] = b"HTTP/1.1 503 Unavailable\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n";
+    let upstream = Upstream::start("u", Behaviour::Script(&[LATER, OK])).await;
+    let program = in_front_of(&upstream, "retry = { base = \"1ms\" }");
     assert_eq!(get(program.gateway, "/").await.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(upstream.asked(), 1);
-}
-
-#[tokio::test]
-async fn a_fixed_answer_stands_in_for_an_upstream_that_is_not_there() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let program = Program::start(&format!(
-        "[upstreams.u]\ntargets = [\"http://{nobody}\"]\n[[routes]]\npath = \"/\"\nupstream = \"u\"\n\
-         limits = []\nfallback = {{ status = 203, body = '{{\"results\": []}}' }}"
-    ));
-    let answer = get(program.gateway, "/").await;
-    assert_eq!((answer.status.as_u16(), &answer.body[..]), (203, &br#"{"results": []}"#[..]));
-    assert_eq!((total(&program, "fallbacks").await, total(&program, "failed").await), (1, 1));
-}
-
-#[tokio::test]
-async fn another_upstream_stands_in_for_one_that_fails() {
-    let (spare, broken) =
-        (Upstream::start("spare", Behaviour::Echo).await, Upstream::start("u", Behaviour::Status(500)).await);
-    let program = Program::start(&format!(
-        "{}{}[[routes]]\npath = \"/\"\nupstream = \"u\"\nlimits = []\nfallback = {{ upstream = \"spare\" }}",
-        broken.table("u", ""),
-        spare.table("spare", "")
-    ));
-    let answer = get(program.gateway, "/").await;
-    assert_eq!((answer.status, &answer.body[..]), (StatusCode::OK, &b"spare"[..]));
-    let answer = post(&program, "/", "said twice").await;
-    assert_eq!((answer.status, &answer.body[..]), (StatusCode::OK, &b"said twice"[..]));
-    assert_eq!((broken.asked(), spare.asked()), (2, 2));
-    // Both down: the first one's answer.
-    spare.behave(Behaviour::Status(502));
-    assert_eq!(get(program.gateway, "/").await.status, StatusCode::INTERNAL_SERVER_ERROR);
-}
-
-#[tokio::test]
-async fn who_finds_the_queue_full_is_told_when_to_come_back() {
-    let (upstream, program) = routed("queue = { limit = 1, waiting = 1, max_wait = \"1m\" }").await;
-    upstream.hold();
-    let first = tokio::spawn(get(program.gateway, "/first"));
-    eventually("the first is in flight", async || (upstream.asked() == 1).then_some(())).await;
-    let second = tokio::spawn(get(program.gateway, "/second"));
-    eventually("the second waits", async || {
-        let queues = get(program.console, "/api/queues").await.json();
-        (queues[0]["waiting"]["normal"] == 1).then_some(())
-    })
-    .await;
-    let shed = eventually("the queue is full", async || {
-        // Whoever comes between finds the one place in the queue.
-        let answer =
-            tokio::time::timeout(std::time::Duration::from_millis(500), get(program.gateway, "/third")).await;
-        answer.ok()
-    })
-    .await;
-    assert_eq!((shed.status, &shed.json()["status_code"]), (StatusCode::SERVICE_UNAVAILABLE, &503.into()));
-    assert!(shed.number("retry-after") >= 1);
-    upstream.release();
-    assert_eq!(first.await.unwrap().status, StatusCode::OK);
-    assert_eq!(second.await.unwrap().status, StatusCode::OK);
-    assert!(total(&program, "shed").await >= 1);
 }
 
 #[tokio::test]
@@ -313,44 +254,10 @@ async fn an_invalidated_tag_is_asked_for_anew_and_others_are_not() {
 }
 
 #[tokio::test]
-async fn the_console_tells_how_a_queue_stands() {
-    let (upstream, program) = routed("queue = { limit = 2, waiting = 5 }").await;
-    upstream.hold();
-    let asked: Vec<_> = (0..4).map(|_| tokio::spawn(get(program.gateway, "/"))).collect();
-    let queue = eventually("two wait", async || {
-        let queues = get(program.console, "/api/queues").await.json();
-        (queues[0]["waiting"]["normal"] == 2).then(|| queues[0].clone())
-    })
-    .await;
-    assert_eq!((&queue["in_flight"], &queue["limit"], &queue["path"]), (&2.into(), &2.into(), &"/".into()));
-    upstream.release();
-    for answer in asked {
-        assert_eq!(answer.await.unwrap().status, StatusCode::OK);
-    }
-    eventually("all places are free", async || {
-        let queues = get(program.console, "/api/queues").await.json();
-        (queues[0]["in_flight"] == 0).then_some(())
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn what_stood_in_for_an_answer_is_not_kept_as_one() {
-    let (upstream, program) =
-        routed("cache = { ttl = \"1m\" }\nfallback = { body = '{\"results\": []}' }").await;
-    upstream.behave(Behaviour::Status(500));
-    let answer = get(program.gateway, "/").await;
-    assert_eq!((answer.status, &answer.body[..]), (StatusCode::OK, &br#"{"results": []}"#[..]));
-    upstream.behave(Behaviour::Echo);
-    let answer = get(program.gateway, "/").await;
-    assert_eq!((answer.header("x-cache"), &answer.body[..]), ("MISS", &b"u"[..]));
-}
-
-#[tokio::test]
 async fn a_small_body_that_comes_slowly_costs_the_upstream_no_time() {
     let upstream = Upstream::start("u", Behaviour::Echo).await;
     let program = Program::start(&format!(
-        "{}[[routes]]\npath = \"/\"\nupstream = \"u\"\nlimits = []\nretry = {{}}",
+        "{}[[routes]]\npath = \"/\"\nupstream = \"u\"\nlimits = []\nretry = {{ base = \"1ms\" }}",
         upstream.table("u", "timeout = \"300ms\"")
     ));
     let mut pace = tokio::time::interval(std::time::Duration::from_millis(450));

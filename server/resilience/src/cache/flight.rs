@@ -207,6 +207,12 @@ impl<V, E> Leader<V, E> {
         self
     }
 
+    /// Whether somebody waits for this load at the moment.
+    #[must_use]
+    pub fn is_followed(&self) -> bool {
+        self.seat.as_ref().is_some_and(|seat| lock(&seat.flight.state).followers > 0)
+    }
+
     /// The load failed, at `now`: all who follow get `error`.
     pub fn fail(mut self, error: E, now: Timestamp) {
         if let Some(claim) = self.claim.take() {
@@ -220,9 +226,10 @@ impl<V, E> Leader<V, E> {
 }
 
 impl<V: Clone + Send + Sync + 'static, E> Leader<V, E> {
-    /// The answer is only for who asked, or too large to keep: all who follow ask for themselves, at once. An
-    /// old value is forgotten, if this load was to replace it or the next one is not to be kept either. For `pass_for` from `now` on, an hour at most,
-    /// nobody waits for another's answer to the same ([`Load::Pass`]); zero if the next one may be kept.
+    /// The answer is only for who asked, or too large to keep: all who follow ask for themselves, at once. An old
+    /// value is forgotten, if this load was to replace it or the next one is not to be kept either. For `pass_for`
+    /// from `now` on, an hour at most, nobody waits for another's answer to the same ([`Load::Pass`]); zero if the
+    /// next one may be kept.
     pub fn decline(mut self, pass_for: Duration, now: Timestamp) {
         let Some(seat) = self.seat.take() else { return };
         if !pass_for.is_zero() {

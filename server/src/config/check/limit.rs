@@ -40,6 +40,18 @@ pub fn policy(key: &str, route: &file::Route, problems: &mut Problems) -> Option
             .map_err(|wrong| problems.add(format!("{key}.burst"), bare(&wrong)))
             .ok()?,
     };
+    if let Some(burst) = route.burst
+        && let Some(narrow) = limits
+            .iter()
+            .filter(|quota| policy.capacity(**quota) < burst)
+            .min_by_key(|quota| quota.requests())
+    {
+        let most = narrow.requests();
+        problems.add(
+            format!("{key}.burst"),
+            format!("{burst} at once is more than {narrow} ever lets through; allowed: 1 to {most}"),
+        );
+    }
     Some(if route.shadow { policy.in_shadow() } else { policy })
 }
 

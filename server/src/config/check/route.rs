@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rad_resilience::bulkhead::adaptive::{Adaptive, Aimd, Gradient, LimitBounds};
 use rad_resilience::cache::Freshness;
-use rad_resilience::retry::RetryBudget;
-use rad_resilience::{Bulkhead, RetryPolicy};
+use rad_resilience::retry::{Jitter, RetryBudget};
+use rad_resilience::{Bulkhead, RetryPolicy, RetrySettings};
 
 use super::super::file;
 use super::super::read::Problems;
@@ -15,29 +15,6 @@ use super::super::{
     RouteCacheSettings, UpstreamSettings,
 };
 use super::unknown;
-
-/// What answers may take while they are collected, unless it is said.
-const COLLECTING: u64 = 32 << 20;
-
-/// The bytes that answers may take while they are collected: room for the largest one at least.
-pub fn collecting(bounds: &file::CacheBounds, problems: &mut Problems) -> u64 {
-    let largest = u64::from(bounds.kept.max_entry_bytes);
-    match bounds.collecting {
-        None => COLLECTING.max(largest),
-        Some(bytes) => {
-            if bytes < largest {
-                let (key, kib) = ("cache.max_collecting_mib", largest >> 10);
-                problems.add(
-                    key,
-                    format!(
-                        "has no room for one answer of cache.max_entry_kib, {kib} KiB; write as much at least"
-                    ),
-                );
-            }
-            bytes
-        }
-    }
-}
 
 /// Where a route leads.
 pub fn action(
@@ -186,6 +163,19 @@ pub fn retry(
             format!("{deadline} is longer than all attempts may take: the upstream's timeout is {timeout}"),
         );
     }
+    if let Some(timeout) = timeout
+        && retry.settings.max_attempts > 1
+        && shortest_wait(&retry.settings) >= timeout
+        && !problems.concern(&format!("{key}.base"))
+    {
+        let [base, timeout] = [retry.settings.base, timeout].map(humantime::format_duration);
+        problems.add(
+            format!("{key}.base"),
+            format!(
+                "{base} leaves no time for another attempt: all of them share the upstream's timeout, {timeout}"
+            ),
+        );
+    }
     for (at, status) in retry.statuses.iter().enumerate() {
         if retry.statuses[..at].contains(status) {
             problems.add(format!("{key}.statuses[{at}]"), format!("{status} stands twice; once is enough"));
@@ -197,6 +187,16 @@ pub fn retry(
         .map_err(|wrong| problems.add(format!("{key}.budget"), wrong.to_string()));
     budget.ok()?;
     Some(RetryRouteSettings { policy: policy.ok()?, statuses: retry.statuses.clone(), budget: retry.budget })
+}
+
+/// The shortest time before a second attempt.
+fn shortest_wait(settings: &RetrySettings) -> Duration {
+    match settings.jitter {
+        Jitter::Proportional(share) => settings.base.mul_f64((1.0 - share.percent() / 100.0).max(0.0)),
+        Jitter::Full => Duration::ZERO,
+        Jitter::Equal => settings.base / 2,
+        Jitter::Decorrelated => settings.base,
+    }
 }
 
 /// `upstreams` are those that the route may ask.

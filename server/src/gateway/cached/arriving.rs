@@ -3,15 +3,17 @@
 //! One buffer for both: what the asker has not taken yet costs no more than what is collected anyway, and a slow
 //! asker does not hold up those who wait for the whole. Both are on one thread.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
+use tokio::time::Instant;
 
 use super::room::{Reserved, Room};
 use crate::gateway::body::{BodyError, ResponseBody};
@@ -58,6 +60,8 @@ pub enum Filled {
 pub struct Collector {
     state: Rc<RefCell<State>>,
     most: usize,
+    /// When the last part came.
+    moved: Cell<Instant>,
 }
 
 impl Collector {
@@ -70,7 +74,7 @@ impl Collector {
         let reserved = room.reserve(first as u64)?;
         let bytes = Vec::with_capacity(first);
         let state = State { bytes, reserved, length, end: None, reader: None };
-        Some(Self { state: Rc::new(RefCell::new(state)), most })
+        Some(Self { state: Rc::new(RefCell::new(state)), most, moved: Cell::new(Instant::now()) })
     }
 
     /// The side that reads along. Only one is woken.
@@ -93,7 +97,13 @@ impl Collector {
             }
             state.bytes.extend_from_slice(&part);
             state.wake();
+            self.moved.set(Instant::now());
         }
+    }
+
+    /// How long nothing has come.
+    pub fn idle_for(&self) -> Duration {
+        self.moved.get().elapsed()
     }
 
     /// All of it has come.

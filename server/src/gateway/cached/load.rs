@@ -1,9 +1,11 @@
 //! The load of an answer that is to be kept: a task of the worker, so that it goes on when its asker leaves.
 //!
 //! The asker gets the answer as it comes; those who ask the same wait for the whole, so that one that breaks off
-//! is a failure for them, and not half an answer. A load takes no longer than the upstream's timeout to the head
-//! and as long again for the rest: after that, as without room to collect it, the answer is passed on to its
-//! asker alone.
+//! is a failure for them, and not half an answer. They wait no longer than the upstream's timeout for it: an answer
+//! that is not whole by then is passed on to its asker alone, as it is without room to collect it. If it had stopped
+//! to come, that is a failure for the others; else they ask for themselves, in the time that they have left.
+
+mod failed;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -16,23 +18,22 @@ use http::{Response, StatusCode};
 use http_body::Body;
 use rad_resilience::Timestamp;
 use rad_resilience::bulkhead::Place;
-use rad_resilience::cache::{CacheKey, Freshness};
+use rad_resilience::cache::{CacheKey, Freshness, Leader};
 use tokio::sync::oneshot;
 
 use super::arriving::{Collector, Filled};
 use super::rules::{self, Verdict};
 use super::stored::mark;
 use super::{Failed, Lead, Stored};
-use crate::gateway::body::{RequestBody, ResponseBody};
-use crate::gateway::pipeline::{Asked, enter, fall_back, primary, shed};
-use crate::gateway::ticket::{Asker, Ending, Presence, Ticket};
+use crate::gateway::body::{BodyError, RequestBody, ResponseBody};
+use crate::gateway::fallback::shed;
+use crate::gateway::pipeline::{Asked, enter, primary};
+use crate::gateway::ticket::{Asker, Presence, Ticket};
 use crate::gateway::worker::Worker;
+use failed::neutral;
 
 /// After an answer that is not for others, equal requests do not wait for one another for so long.
 const PASS_FOR: Duration = Duration::from_secs(10);
-/// The most of a failure's body that is told to those who wait, bytes.
-const MAX_FAILURE: usize = 64 << 10;
-
 /// A load under way.
 pub struct Load {
     pub worker: Rc<Worker>,
@@ -42,6 +43,17 @@ pub struct Load {
     pub leader: Lead,
     /// Who waits for the answer itself; none for one that is loaded anew behind the scenes.
     pub reply: Option<oneshot::Sender<Response<ResponseBody>>>,
+    /// When what is being asked for has to be whole.
+    pub until: Timestamp,
+}
+
+/// What collecting an answer came to for those who wait for it.
+enum Collected {
+    Whole(Stored),
+    /// It broke off, or stopped to come: what is told instead.
+    Broken(StatusCode),
+    /// It is for its asker alone; and so are others like it, for so long.
+    Passed(Duration),
 }
 
 /// The answer of a load that begins here.
@@ -55,12 +67,16 @@ pub async fn ask(mut load: Load, body: RequestBody, mut ticket: Ticket) -> Respo
         match enter(&load.worker, &load.asked).await {
             Ok(place) => load.run(&asker, body, place, ticket).await,
             Err(rejection) => {
-                let response = shed(&rejection, ticket);
+                let stale = load.stale();
+                let response = match stale {
+                    Some(stale) => {
+                        ticket.sheds();
+                        stale
+                    }
+                    None => shed(&load.worker, &load.asked, &rejection, ticket),
+                };
                 load.fail(Failed::Shed(rejection));
-                match load.stale() {
-                    Some(stale) => load.reply(stale),
-                    None => load.reply(response),
-                }
+                load.reply(response);
             }
         }
     });
@@ -88,11 +104,14 @@ impl Load {
         let requested = self.worker.now();
         let route = &self.worker.plan.routes[self.asked.route];
         let again = route.fallback.as_ref().and_then(|_| body.again());
-        let answer = primary(&self.worker, &self.asked, body, requested, ticket).await;
-        match rules::judge(&answer, self.freshness, self.worker.plan.max_cached_bytes) {
+        let timeout = self.worker.plan.upstreams[self.asked.upstream].timeout;
+        self.until = requested.after(timeout);
+        let answer = primary(&self.worker, &self.asked, body, (requested, timeout), ticket).await;
+        let at_s = self.worker.unix_s(self.worker.now());
+        match rules::judge(&answer, self.freshness, self.worker.plan.max_cached_bytes, at_s) {
             Verdict::Keep(freshness) => {
-                if let Some(broken) = self.keep(answer, requested, freshness).await {
-                    broken.failed(asker, neutral(), again, place).await;
+                if let Some((broken, status)) = self.keep(answer, requested, freshness).await {
+                    broken.failed(asker, neutral(status), again, place).await;
                 }
             }
             Verdict::Failed => self.failed(asker, answer, again, place).await,
@@ -103,24 +122,36 @@ impl Load {
         }
     }
 
-    /// Collects an answer and keeps it. Gives itself back if the answer broke off before anybody saw any of it.
+    /// Collects an answer and keeps it. Gives itself back, with the status that says so, if the answer broke off or
+    /// stopped to come: its asker may have seen the half of it, the others are still to be told.
     async fn keep(
         mut self,
         answer: Response<ResponseBody>,
         requested: Timestamp,
         freshness: Freshness,
-    ) -> Option<Self> {
+    ) -> Option<(Self, StatusCode)> {
+        match self.collect(answer).await {
+            Collected::Whole(stored) => {
+                self.leader.take()?.insert_for(Arc::new(stored), requested, freshness)
+            }
+            Collected::Broken(status) => return Some((self, status)),
+            Collected::Passed(pass_for) => self.decline(pass_for),
+        }
+        None
+    }
+
+    /// Collects an answer, and gives it to the asker as it comes; all at once, if it is all here.
+    async fn collect(&mut self, answer: Response<ResponseBody>) -> Collected {
         let plan = &self.worker.plan;
         let length = answer.body().size_hint().exact();
         let Some(collector) = Collector::new(&plan.collecting, length, plan.max_cached_bytes) else {
-            self.decline(Duration::ZERO);
             self.reply(answer);
-            return None;
+            return Collected::Passed(Duration::ZERO);
         };
         let (head, mut body) = answer.into_parts();
-        let patience = plan.upstreams[self.asked.upstream].timeout;
+        let window = self.until.since(self.worker.now());
         let filled = {
-            let mut filling = pin!(tokio::time::timeout(patience, collector.fill(&mut body)));
+            let mut filling = pin!(tokio::time::timeout(window, collector.fill(&mut body)));
             // An answer that is all here goes out in one piece.
             let at_once = poll_fn(|cx| {
                 Poll::Ready(match filling.as_mut().poll(cx) {
@@ -138,107 +169,35 @@ impl Load {
         };
         match filled {
             Ok(Filled::Whole) => {
-                let stored = Arc::new(Stored::new(head.status, &head.headers, collector.whole()));
+                let stored = Stored::new(head.status, &head.headers, collector.whole());
                 if self.reply.is_some() {
                     self.reply(stored.response("MISS", 0));
                 }
-                self.leader.take()?.insert_for(stored, requested, freshness);
+                Collected::Whole(stored)
             }
             Ok(Filled::Broken(error)) => {
                 collector.broken(error);
-                if self.reply.is_some() {
-                    return Some(self);
-                }
-                // Its asker has seen the half of it.
-                self.fail(Failed::broken(Ending::Broken));
+                Collected::Broken(match error {
+                    BodyError::Stalled => StatusCode::GATEWAY_TIMEOUT,
+                    BodyError::Broken | BodyError::Upload => StatusCode::BAD_GATEWAY,
+                })
             }
             Ok(Filled::TooLarge | Filled::NoRoom) | Err(_) => {
-                let is_for_now = matches!(filled, Ok(Filled::NoRoom));
-                self.decline(if is_for_now { Duration::ZERO } else { PASS_FOR });
+                // It comes slowly, or no more: what has not moved for half of its time, has stopped.
+                let has_stopped = filled.is_err() && collector.idle_for() >= window / 2;
                 self.reply_arriving(&head, &collector);
                 collector.leave(body);
-            }
-        }
-        None
-    }
-
-    /// Tells everybody that the upstream failed, and the asker what stands in for its answer, if anything does.
-    async fn failed(
-        mut self,
-        asker: &Asker,
-        mut answer: Response<ResponseBody>,
-        again: Option<RequestBody>,
-        place: Option<Rc<Place>>,
-    ) {
-        let status = answer.status();
-        let ending = asker.ending().unwrap_or(Ending::Complete);
-        let route = &self.worker.plan.routes[self.asked.route];
-        let has_fallback = route.fallback.is_some();
-        let stale = self.stale();
-        if stale.is_some() || (has_fallback && status.is_server_error() && self.reply.is_some()) {
-            // Those who wait need not wait for what is not used.
-            self.fail(Failed::Answered { answer: Stored::neutral(status), ending });
-            let instead = match stale {
-                Some(stale) => Some(stale),
-                None => self.fall_back(again, place).await,
-            };
-            match instead {
-                Some(instead) => {
-                    answer.into_body().let_go();
-                    self.reply(instead);
+                match filled {
+                    _ if has_stopped => Collected::Broken(StatusCode::GATEWAY_TIMEOUT),
+                    Ok(Filled::NoRoom) => Collected::Passed(Duration::ZERO),
+                    _ => Collected::Passed(PASS_FOR),
                 }
-                None => self.reply_missed(answer),
             }
-            return;
-        }
-        // What a failure says may be for its asker alone.
-        let told =
-            if rules::is_for_all(answer.headers()) { self.collect_failure(&mut answer).await } else { None };
-        let told = told.unwrap_or_else(|| Stored::neutral(status));
-        self.fail(Failed::Answered { answer: told, ending });
-        self.reply_missed(answer);
-    }
-
-    /// A copy of a failure, unless it is a long one.
-    async fn collect_failure(&self, answer: &mut Response<ResponseBody>) -> Option<Stored> {
-        let plan = &self.worker.plan;
-        let most = MAX_FAILURE.min(plan.max_cached_bytes);
-        let length = answer.body().size_hint().exact();
-        let collector = Collector::new(&plan.collecting, length, most)?;
-        let patience = plan.upstreams[self.asked.upstream].timeout;
-        let filled = tokio::time::timeout(patience, collector.fill(answer.body_mut())).await;
-        let is_whole = matches!(filled, Ok(Filled::Whole));
-        let body = collector.whole();
-        if is_whole {
-            *answer.body_mut() = ResponseBody::full(body.clone());
-            let problem = answer.extensions().get().cloned();
-            Some(Stored::new(answer.status(), answer.headers(), body).with_problem(problem))
-        } else {
-            answer.body_mut().put_back(body);
-            None
         }
     }
 
-    /// Asks what stands in for the upstream, for as long as somebody waits.
-    async fn fall_back(
-        &mut self,
-        again: Option<RequestBody>,
-        place: Option<Rc<Place>>,
-    ) -> Option<Response<ResponseBody>> {
-        let reply = self.reply.as_mut()?;
-        tokio::select! {
-            biased;
-            instead = fall_back(&self.worker, &self.asked, again, place) => instead,
-            () = reply.closed() => None,
-        }
-    }
-
-    /// Something old, in place of an answer that somebody waits for.
-    fn stale(&self) -> Option<Response<ResponseBody>> {
-        self.reply.as_ref()?;
-        let (value, age) = self.worker.plan.cache.stale_if_error(&self.key, self.worker.now())?;
-        self.worker.shard.routes[self.asked.route].fallbacks.add();
-        Some(value.response("STALE", age.as_secs()))
+    fn is_followed(&self) -> bool {
+        self.leader.as_ref().is_some_and(Leader::is_followed)
     }
 
     fn decline(&mut self, pass_for: Duration) {
@@ -272,9 +231,4 @@ impl Load {
             self.reply_missed(Response::from_parts(head.clone(), body));
         }
     }
-}
-
-/// The answer to one that broke off.
-fn neutral() -> Response<ResponseBody> {
-    Stored::neutral(StatusCode::BAD_GATEWAY).response("MISS", 0)
 }

@@ -1,8 +1,8 @@
 //! Which answers are kept, and for how long: what the upstream says of it, within what the route says.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
-use http::header::{AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, SET_COOKIE, VARY};
+use http::header::{AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE, EXPIRES, SET_COOKIE, VARY};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use rad_resilience::cache::Freshness;
 
@@ -19,19 +19,19 @@ pub enum Verdict {
     Pass,
 }
 
-/// Judges an answer by its head, on a route whose answers live as long as `freshness` says, if they have at
-/// most so many bytes.
-pub fn judge<B>(answer: &Response<B>, freshness: Freshness, most: usize) -> Verdict {
+/// Judges an answer that came `at_s` seconds after 1970 by its head, on a route whose answers live as long as
+/// `freshness` says, if they have at most so many bytes.
+pub fn judge<B>(answer: &Response<B>, freshness: Freshness, most: usize, at_s: u64) -> Verdict {
     let (status, headers) = (answer.status(), answer.headers());
     // "Too many requests" says nothing of what was asked for.
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
         return Verdict::Failed;
     }
     let fits = length(headers).is_none_or(|length| length <= most as u64);
-    if status != StatusCode::OK || !fits || !is_for_all(headers) || is_endless(headers) {
+    if status != StatusCode::OK || !fits || !is_shareable(headers) {
         return Verdict::Pass;
     }
-    lifetime(headers, freshness).map_or(Verdict::Pass, Verdict::Keep)
+    lifetime(headers, freshness, at_s).map_or(Verdict::Pass, Verdict::Keep)
 }
 
 /// The length that an answer announces.
@@ -49,6 +49,11 @@ pub fn is_for_all(headers: &HeaderMap) -> bool {
         })
     });
     !varies && !headers.contains_key(SET_COOKIE) && !says(headers, &["no-store", "private", "no-cache"])
+}
+
+/// Whether an answer is good for everybody who asks the same, and has an end.
+pub fn is_shareable(headers: &HeaderMap) -> bool {
+    is_for_all(headers) && !is_endless(headers)
 }
 
 /// Whether it goes on for as long as somebody listens.
@@ -97,11 +102,28 @@ pub fn age(headers: &HeaderMap) -> Duration {
     headers.get(AGE).and_then(|age| age.to_str().ok()).map_or(Duration::ZERO, seconds)
 }
 
+/// The time from an answer's `Date` to its `Expires` (RFC 9111 §4.2.1): none at all where that is no date (§5.3),
+/// or not one alone. An answer without a date is of the moment in which it came (RFC 9110 §6.6.1).
+fn until_expiry(headers: &HeaderMap, at_s: u64) -> Option<Duration> {
+    let mut said = headers.get_all(EXPIRES).iter();
+    let (expires, another) = (said.next()?, said.next());
+    let date = headers.get(DATE).and_then(unix_s).unwrap_or(at_s);
+    let expires = unix_s(expires).filter(|_| another.is_none()).unwrap_or(date);
+    Some(Duration::from_secs(expires.saturating_sub(date)))
+}
+
+/// A date in one of the three forms of RFC 9110 §5.6.7, in seconds since 1970.
+fn unix_s(value: &HeaderValue) -> Option<u64> {
+    let date = httpdate::parse_http_date(value.to_str().ok()?).ok()?;
+    date.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
+}
+
 /// How long an answer lives: as the route says, or shorter, if the upstream says so; none if it is old already.
 /// For how long it is of use after that (RFC 5861) is the upstream's to say where the route does not, and
 /// nobody's where the answer must be validated.
-fn lifetime(headers: &HeaderMap, mut freshness: Freshness) -> Option<Freshness> {
-    if let Some(said) = time(headers, "s-maxage").or_else(|| time(headers, "max-age")) {
+fn lifetime(headers: &HeaderMap, mut freshness: Freshness, at_s: u64) -> Option<Freshness> {
+    let said = time(headers, "s-maxage").or_else(|| time(headers, "max-age"));
+    if let Some(said) = said.or_else(|| until_expiry(headers, at_s)) {
         let left = said.saturating_sub(age(headers));
         if left.is_zero() {
             return None;
@@ -133,6 +155,8 @@ mod tests {
     use super::*;
 
     const ROUTE: Duration = Duration::from_secs(60);
+    /// Sun, 06 Nov 1994 08:49:37 GMT.
+    const AT_S: u64 = 784_111_777;
 
     fn judged(headers: &[(&'static str, &'static str)]) -> Verdict {
         judged_on(Freshness::new(ROUTE).unwrap(), headers)
@@ -143,7 +167,7 @@ mod tests {
         for (name, value) in headers {
             answer.headers_mut().append(*name, HeaderValue::from_static(value));
         }
-        judge(&answer, route, 1_000)
+        judge(&answer, route, 1_000, AT_S)
     }
 
     /// Seconds that it is fresh, then served while it is loaded anew, then instead of a failure; none if it is
@@ -183,6 +207,40 @@ mod tests {
             ("no-cache", "", None),
         ] {
             assert_eq!(times(cache_control, age).map(|(fresh, ..)| fresh), kept, "{cache_control:?} {age:?}");
+        }
+    }
+
+    #[test]
+    fn what_expires_lives_until_then_unless_its_age_is_said() {
+        const DATE: (&str, &str) = ("date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        const SOON: (&str, &str) = ("expires", "Sun, 06 Nov 1994 08:50:07 GMT");
+        for (headers, kept) in [
+            (&[DATE, SOON][..], Some(30)),
+            (&[SOON], Some(30)),
+            (&[("date", "rubbish"), SOON], Some(30)),
+            (&[DATE, ("expires", "Sunday, 06-Nov-94 08:50:07 GMT")], Some(30)),
+            (&[DATE, ("expires", "Sun Nov  6 08:50:07 1994")], Some(30)),
+            (&[DATE, ("expires", "Fri, 31 Dec 9999 23:59:59 GMT")], Some(60)),
+            (&[("date", "Sun, 06 Nov 1994 08:49:57 GMT"), SOON], Some(10)),
+            (&[DATE, SOON, ("age", "10")], Some(20)),
+            (&[DATE, SOON, ("age", "30")], None),
+            (&[DATE, SOON, ("cache-control", "max-age=5")], Some(5)),
+            (&[DATE, ("expires", "0"), ("cache-control", "max-age=5")], Some(5)),
+            (&[DATE, ("expires", "0"), ("cache-control", "s-maxage=5")], Some(5)),
+            (&[DATE, SOON, ("cache-control", "public")], Some(30)),
+            (&[DATE, ("expires", "0")], None),
+            (&[DATE, ("expires", "-1")], None),
+            (&[("expires", "")], None),
+            (&[DATE, ("expires", DATE.1)], None),
+            (&[DATE, ("expires", "Thu, 01 Jan 1970 00:00:00 GMT")], None),
+            (&[DATE, ("expires", "Sat, 05 Nov 1994 08:49:37 GMT")], None),
+            (&[DATE, SOON, SOON], None),
+        ] {
+            let fresh = match judged(headers) {
+                Verdict::Keep(kept) => Some(kept.ttl().as_secs()),
+                _ => None,
+            };
+            assert_eq!(fresh, kept, "{headers:?}");
         }
     }
 

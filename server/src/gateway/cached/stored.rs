@@ -63,10 +63,6 @@ impl Stored {
         Self { status, headers: Box::new([(CONTENT_TYPE, JSON)]), body: body.into(), age_s: 0, problem }
     }
 
-    pub fn status(&self) -> StatusCode {
-        self.status
-    }
-
     /// Bytes that it takes.
     #[must_use]
     pub fn weight(&self) -> usize {

@@ -60,7 +60,7 @@ pub(super) async fn attempt(
                     return judged(Box::new((attempt, None)), failed);
                 }
                 let now = worker.now();
-                if !budget.withdraw(now) {
+                if !breaker::would_admit(worker, one.upstream, now) || !budget.withdraw(now) {
                     return Err(());
                 }
                 let mut tried = asked.borrow().clone();

@@ -49,6 +49,18 @@ async fn a_failure_reaches_all_who_wait() {
 }
 
 #[tokio::test]
+async fn a_leader_knows_whether_anybody_waits() {
+    let cache = cache();
+    let (key, policy) = (key("a"), policy(&cache));
+    let Load::Lead(leader) = cache.begin_load(&key, &policy, at(0)) else { panic!("nobody else loads") };
+    assert!(!leader.is_followed());
+    let Load::Follow(follower) = cache.begin_load(&key, &policy, at(0)) else { panic!("somebody loads") };
+    assert!(leader.is_followed());
+    drop(follower);
+    assert!(!leader.is_followed());
+}
+
+#[tokio::test]
 async fn when_the_leader_goes_away_one_of_the_others_leads_on() {
     let (cache, gate) = (cache(), Gate::new());
     let (key, policy) = (key("a"), policy(&cache));
