@@ -32,6 +32,7 @@ use initial::Answers;
 use live::Live;
 use look::provide_look;
 use pages::{Missing, Overview};
+use signals::effect;
 
 /// Puts the chosen theme on the page before anything is drawn, so that it never flashes in the other one.
 const THEME: &str = "try{var t=localStorage.getItem('rad-monitor.theme');\
@@ -138,7 +139,7 @@ pub fn App() -> impl IntoView {
     provide_context(live);
     provide_context(initial.lab);
     provide_context(Answers::new(initial.answers));
-    Effect::new(move |_| live::start(live));
+    effect(move || live::start(live));
     view! {
         <Router>
             <Console/>
