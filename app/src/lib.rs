@@ -31,7 +31,7 @@ use components::{Banner, Bar, Rail, Shortcuts, provide_theme};
 use initial::Answers;
 use live::Live;
 use look::provide_look;
-use pages::{Missing, Overview};
+use pages::Missing;
 use signals::effect;
 
 /// Puts the chosen theme on the page before anything is drawn, so that it never flashes in the other one.
@@ -162,7 +162,7 @@ fn Console() -> impl IntoView {
                     <noscript inner_html=STILL></noscript>
                     <Banner/>
                     <FlatRoutes fallback=Missing>
-                        <Route path=path!("/") view=Overview/>
+                        <Route path=path!("/") view={pages::OVERVIEW}/>
                         <Route path=path!("/breakers/:name?") view={pages::BREAKERS}/>
                         <Route path=path!("/limits") view={pages::LIMITS}/>
                         <Route path=path!("/queues") view={pages::QUEUES}/>

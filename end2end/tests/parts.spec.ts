@@ -42,7 +42,7 @@ test("every page loads less than 250 kB, and no code of other pages", async ({ b
     const sum = weights.reduce((sum, [, bytes]) => sum + bytes, 0);
     console.log(`${path} loads ${sum} bytes: ${weights.map(([file, bytes]) => `${file.slice(5)} ${bytes}`).join(", ")}`);
     expect(sum, `${path} loads ${JSON.stringify(weights)}`).toBeLessThanOrEqual(MOST_BYTES);
-    const own = path.split("/")[1];
+    const own = path.split("/")[1] || "overview";
     const foreign = weights.filter(([file]) => file.includes("/split_") && !file.includes(`/split_${own}.`));
     expect(foreign, `code of other pages at ${path}`).toEqual([]);
     await context.close();
@@ -82,7 +82,7 @@ test("a link brings the code of its page without loading the window again", asyn
 
 test.describe("when the code of a page does not come", () => {
   test.use({
-    expectedNoise: /status of 503|HTTP status code is not ok|LinkError|wasm-split:|preload|WebAssembly/,
+    expectedNoise: /status of 503|HTTP status code is not ok|LinkError|wasm-split:|preload|WebAssembly|failed to fetch Wasm/,
   });
 
   test("the page says so, others still work, and coming back tries again", async ({ launch, page }) => {

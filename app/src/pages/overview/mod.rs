@@ -15,15 +15,14 @@ use crate::chart::success::SUCCESS;
 use crate::chart::traffic::TRAFFIC;
 use crate::components::{Breakers, Limits};
 use crate::live::use_live;
-use crate::settled::settle;
+use crate::settled::{Settled, settle};
 use crate::signals::flag;
 use events::Events;
 use rollout::Rollouts;
 use tiles::Tiles;
 
 /// The overview.
-#[component]
-pub fn Overview() -> impl IntoView {
+pub fn page() -> Settled {
     settle(view! {
         <NoRoutes/>
         <Tiles/>
