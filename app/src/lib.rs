@@ -31,7 +31,7 @@ use components::{Banner, Bar, Rail, Shortcuts, provide_theme};
 use initial::Answers;
 use live::Live;
 use look::provide_look;
-use pages::Missing;
+use pages::{Missing, Overview};
 use signals::effect;
 
 /// Puts the chosen theme on the page before anything is drawn, so that it never flashes in the other one.
@@ -49,8 +49,9 @@ macro_rules! not_alive {
 
 /// Says so where not even the program came.
 const NOT_ALIVE: &str = concat!(
-    "addEventListener('unhandledrejection',function(){\
-     if(!window.RadMonitor&&!document.getElementById('not-alive'))\
+    "addEventListener('unhandledrejection',function(e){\
+     if(window.RadMonitor||document.getElementById('not-alive'))return;\
+     e.preventDefault();console.error(String(e.reason));\
      document.body.insertAdjacentHTML('beforeend','",
     not_alive!(),
     "')})"
@@ -162,7 +163,7 @@ fn Console() -> impl IntoView {
                     <noscript inner_html=STILL></noscript>
                     <Banner/>
                     <FlatRoutes fallback=Missing>
-                        <Route path=path!("/") view={pages::OVERVIEW}/>
+                        <Route path=path!("/") view=Overview/>
                         <Route path=path!("/breakers/:name?") view={pages::BREAKERS}/>
                         <Route path=path!("/limits") view={pages::LIMITS}/>
                         <Route path=path!("/queues") view={pages::QUEUES}/>

@@ -42,7 +42,7 @@ test("every page loads less than 250 kB, and no code of other pages", async ({ b
     const sum = weights.reduce((sum, [, bytes]) => sum + bytes, 0);
     console.log(`${path} loads ${sum} bytes: ${weights.map(([file, bytes]) => `${file.slice(5)} ${bytes}`).join(", ")}`);
     expect(sum, `${path} loads ${JSON.stringify(weights)}`).toBeLessThanOrEqual(MOST_BYTES);
-    const own = path.split("/")[1] || "overview";
+    const own = path.split("/")[1];
     const foreign = weights.filter(([file]) => file.includes("/split_") && !file.includes(`/split_${own}.`));
     expect(foreign, `code of other pages at ${path}`).toEqual([]);
     await context.close();
@@ -132,8 +132,8 @@ test.describe("when the code of a page does not come", () => {
     await page.unroute("**/pkg/split_lab.wasm");
     await expectLiveSoon(page);
     await expect(notice).toHaveCount(0);
-    await page.getByTestId("lab-candidate-broken").click();
-    await expect(page.getByTestId("breaker-search-next")).toHaveAttribute("data-state", "open");
+    await page.getByTestId("lab-legacy-broken").click();
+    await expect(page.getByTestId("breaker-search")).toHaveAttribute("data-state", "open");
   });
 
   test("a page whose program does not come says so", async ({ launch, page }) => {

@@ -42,7 +42,7 @@ pub fn page() -> Settled {
     };
     reveal("limit", wanted.into());
     settle(view! {
-        <Limits chosen/>
+        <Limits chosen=chosen/>
         {changing(Box::new(details))}
         <Blocked candidate/>
     })

@@ -13,13 +13,12 @@ mod queues;
 mod split;
 
 pub use missing::Missing;
+pub use overview::Overview;
 pub use part::Part;
 
 #[cfg(feature = "hydrate")]
 pub use split::load;
 
-/// What matters now, and what has led to it.
-pub const OVERVIEW: Part = Part::new("overview", || Box::pin(split::overview()));
 /// Every breaker, and one of them in full.
 pub const BREAKERS: Part = Part::new("breakers", || Box::pin(split::breakers()));
 /// Who hits which limit, and who is blocked.

@@ -148,7 +148,7 @@ fn listed(runs: RwSignal<Vec<Run>>, at: usize) -> Settled {
             cell("mono cut whole", of(|run| run.query.split_whitespace().collect::<Vec<_>>().join(" "))),
             holding("", pill),
             cell("", of(cache)),
-            cell("num", of(|run| took(run.took_ms))),
+            cell("num whole", of(|run| took(run.took_ms))),
             cell("num wide muted", of(left)),
         ],
     )

@@ -4,11 +4,6 @@ use leptos::wasm_split::wasm_split;
 
 use super::part::Drawn;
 
-#[wasm_split(overview, wasm_split_path = leptos::wasm_split, preload(load_overview), fallible)]
-pub fn overview() -> Drawn {
-    Ok(super::overview::page())
-}
-
 #[wasm_split(breakers, wasm_split_path = leptos::wasm_split, preload(load_breakers), fallible)]
 pub fn breakers() -> Drawn {
     Ok(super::breakers::page())
@@ -42,7 +37,6 @@ pub fn lab() -> Drawn {
 /// Loads the code of the page at a path, so that it is there when it is drawn. Reports whether it is.
 pub async fn load(path: &str) -> bool {
     let loaded = match path.split('/').nth(1).unwrap_or_default() {
-        "" => load_overview().await,
         "breakers" => load_breakers().await,
         "limits" => load_limits().await,
         "queues" => load_queues().await,

@@ -10,7 +10,7 @@ macro_rules! pages {
     )*};
 }
 
-pages!(overview breakers limits queues cache query lab);
+pages!(breakers limits queues cache query lab);
 
 /// It is here already.
 #[cfg(feature = "hydrate")]

@@ -15,14 +15,15 @@ use crate::chart::success::SUCCESS;
 use crate::chart::traffic::TRAFFIC;
 use crate::components::{Breakers, Limits};
 use crate::live::use_live;
-use crate::settled::{Settled, settle};
+use crate::settled::settle;
 use crate::signals::flag;
 use events::Events;
 use rollout::Rollouts;
 use tiles::Tiles;
 
 /// The overview.
-pub fn page() -> Settled {
+#[component]
+pub fn Overview() -> impl IntoView {
     settle(view! {
         <NoRoutes/>
         <Tiles/>
