@@ -107,6 +107,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 /// Takes over the page that the server has drawn, once the code of it is there.
 #[cfg(feature = "hydrate")]
 pub fn hydrate() {
+    live::keep_with_the_program();
     come_alive(1_000);
 }
 

@@ -13,6 +13,8 @@ mod socket;
 pub mod words;
 
 pub use asked::Asked;
+#[cfg(feature = "hydrate")]
+pub use asked::keep_with_the_program;
 pub use freshness::Freshness;
 
 use std::rc::Rc;

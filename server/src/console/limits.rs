@@ -47,6 +47,7 @@ fn route_limits(console: &Console, route: &Route, totals: &RouteTotals) -> Optio
         used: usage.used,
         capacity: usage.capacity,
         reset_ms: millis(usage.reset_after),
+        says: words::used(usage.used, usage.capacity, usage.quota),
     });
     let shortest = policy.quotas().iter().min_by_key(|quota| quota.window_s());
     let mut limits = RouteLimits {

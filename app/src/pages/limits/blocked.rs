@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 use rad_model::Call;
-use rad_model::metrics::BlockedAddress;
+use serde::Deserialize;
 
 use crate::components::{
     Card, Choices, Outcome, OutcomeLine, Table, act, button, cell, holding, line, post, quoted, reason, row,
@@ -17,17 +17,27 @@ use crate::signals::{flag, text};
 /// What the API takes, and what the button says.
 const TIMES: [(&str, &str); 4] = [("10m", "10 min"), ("1h", "1 h"), ("1day", "1 day"), ("", "For good")];
 
+/// What the page reads of one of `GET /api/blocked`.
+#[derive(Clone, Debug, Deserialize)]
+struct Entry {
+    address: String,
+    #[serde(default)]
+    until_ms: Option<u64>,
+    reason: String,
+    by: String,
+}
+
 /// The list, and what became of the last press.
 #[derive(Clone, Copy, Debug)]
 struct List {
     live: Live,
-    all: Asked<Vec<BlockedAddress>>,
+    all: Asked<Vec<Entry>>,
     outcome: RwSignal<Outcome>,
 }
 
 impl List {
     /// By its address, not its place: what is above it may change between a look and a press.
-    fn entry(self, address: &str) -> Option<BlockedAddress> {
+    fn entry(self, address: &str) -> Option<Entry> {
         self.all.read(|all| all.iter().find(|blocked| blocked.address == address).cloned())
     }
 
@@ -41,7 +51,7 @@ impl List {
     }
 
     /// Milliseconds until it ends; none if it does not.
-    fn left(self, blocked: &BlockedAddress) -> Option<u64> {
+    fn left(self, blocked: &Entry) -> Option<u64> {
         let now = self.live.board.with(crate::board::Board::at_ms);
         Some(blocked.until_ms?.saturating_sub(now))
     }
@@ -102,9 +112,7 @@ fn blocked(list: List, at: usize) -> Settled {
     let address = list.all.peek(|all| all.get(at).map(|blocked| blocked.address.clone()));
     let address = StoredValue::new(address.unwrap_or_default());
     let entry = move || address.with_value(|address| list.entry(address));
-    let of = move |read: fn(&BlockedAddress) -> String| {
-        text(move || entry().as_ref().map(read).unwrap_or_default())
-    };
+    let of = move |read: fn(&Entry) -> String| text(move || entry().as_ref().map(read).unwrap_or_default());
     let address = of(|blocked| blocked.address.clone());
     let left = move || entry().and_then(|blocked| list.left(&blocked));
     let lasts =
@@ -123,18 +131,10 @@ fn blocked(list: List, at: usize) -> Settled {
             cell("mono one", address),
             cell("next", lasts),
             cell("whole", of(|blocked| blocked.reason.clone())),
-            cell("muted wide", of(by)),
+            cell("muted wide", of(|blocked| blocked.by.clone())),
             holding("num acting", button),
         ],
     )
-}
-
-fn by(blocked: &BlockedAddress) -> String {
-    match (blocked.by_hand, blocked.repetition) {
-        (true, _) => "hand".to_owned(),
-        (false, 0 | 1) => "limits".to_owned(),
-        (false, times) => format!("limits, {times} times in a row"),
-    }
 }
 
 /// As the API takes it.
