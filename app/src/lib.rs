@@ -32,6 +32,7 @@ use initial::Answers;
 use live::Live;
 use look::provide_look;
 use pages::{Missing, Overview};
+use signals::effect;
 
 /// Puts the chosen theme on the page before anything is drawn, so that it never flashes in the other one.
 const THEME: &str = "try{var t=localStorage.getItem('rad-monitor.theme');\
@@ -48,8 +49,9 @@ macro_rules! not_alive {
 
 /// Says so where not even the program came.
 const NOT_ALIVE: &str = concat!(
-    "addEventListener('unhandledrejection',function(){\
-     if(!window.RadMonitor&&!document.getElementById('not-alive'))\
+    "addEventListener('unhandledrejection',function(e){\
+     if(window.RadMonitor||document.getElementById('not-alive'))return;\
+     e.preventDefault();console.error(String(e.reason));\
      document.body.insertAdjacentHTML('beforeend','",
     not_alive!(),
     "')})"
@@ -105,6 +107,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
 /// Takes over the page that the server has drawn, once the code of it is there.
 #[cfg(feature = "hydrate")]
 pub fn hydrate() {
+    live::keep_with_the_program();
     come_alive(1_000);
 }
 
@@ -138,7 +141,7 @@ pub fn App() -> impl IntoView {
     provide_context(live);
     provide_context(initial.lab);
     provide_context(Answers::new(initial.answers));
-    Effect::new(move |_| live::start(live));
+    effect(move || live::start(live));
     view! {
         <Router>
             <Console/>

@@ -4,7 +4,7 @@
 //! kilobytes of drawing code. Behind these, all changing texts share one type, and all switches another; and
 //! each closure is boxed before it meets the signals' own generic code.
 
-use leptos::prelude::Signal;
+use leptos::prelude::{Effect, Signal};
 
 /// A text that changes.
 pub fn text(of: impl Fn() -> String + Send + Sync + 'static) -> Signal<String> {
@@ -19,6 +19,16 @@ pub fn flag(of: impl Fn() -> bool + Send + Sync + 'static) -> Signal<bool> {
 /// `true` or `false`, as ARIA attributes want it.
 pub fn aria(of: impl Fn() -> bool + Send + Sync + 'static) -> Signal<String> {
     text(move || if of() { "true" } else { "false" }.to_owned())
+}
+
+/// Does something in the browser as soon as the page is there, and again whenever what it reads changes. What runs
+/// an effect is heavy, and there once for each type of it: all of them are of one.
+pub fn effect(of: impl FnMut() + 'static) {
+    boxed(Box::new(of));
+}
+
+fn boxed(mut of: Box<dyn FnMut()>) {
+    Effect::new(move |_: Option<()>| of());
 }
 
 fn derive<T: Send + Sync + 'static>(of: Box<dyn Fn() -> T + Send + Sync>) -> Signal<T> {

@@ -82,7 +82,7 @@ test("a link brings the code of its page without loading the window again", asyn
 
 test.describe("when the code of a page does not come", () => {
   test.use({
-    expectedNoise: /status of 503|HTTP status code is not ok|LinkError|wasm-split:|preload|WebAssembly/,
+    expectedNoise: /status of 503|HTTP status code is not ok|LinkError|wasm-split:|preload|WebAssembly|failed to fetch Wasm/,
   });
 
   test("the page says so, others still work, and coming back tries again", async ({ launch, page }) => {
@@ -132,8 +132,8 @@ test.describe("when the code of a page does not come", () => {
     await page.unroute("**/pkg/split_lab.wasm");
     await expectLiveSoon(page);
     await expect(notice).toHaveCount(0);
-    await page.getByTestId("lab-candidate-broken").click();
-    await expect(page.getByTestId("breaker-search-next")).toHaveAttribute("data-state", "open");
+    await page.getByTestId("lab-legacy-broken").click();
+    await expect(page.getByTestId("breaker-search")).toHaveAttribute("data-state", "open");
   });
 
   test("a page whose program does not come says so", async ({ launch, page }) => {

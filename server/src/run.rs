@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use rad_model::{Bye, EventKind};
 use rad_resilience::{Clock, SystemClock};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::{Action, SampleSettings, Settings};
@@ -65,6 +65,7 @@ pub fn run(settings: &Settings) -> Result<(), RunError> {
 }
 
 async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
+    let mut signals = Signals::new()?;
     let storage_error = |source| RunError::Storage { path: settings.storage.display().to_string(), source };
     let storage = Arc::new(Storage::open(&settings.storage).map_err(storage_error)?);
     let plan = Arc::new(
@@ -139,7 +140,7 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
     announce(log, console_address, gateway.address(), is_complete);
     journal.event(EventKind::Started { version: env!("CARGO_PKG_VERSION").to_owned() });
 
-    let signal = wait_for_signal().await?;
+    let signal = signals.next().await;
     log.line(&Line {
         level: Level::Info,
         event: "shutdown_signal_received",
@@ -231,11 +232,22 @@ fn announce(log: &Log, console: SocketAddr, gateway: SocketAddr, is_complete: bo
     }
 }
 
-async fn wait_for_signal() -> std::io::Result<&'static str> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    })
+/// What tells the program to leave.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From here on they wait to be taken, and no longer end the program at once.
+    fn new() -> std::io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }

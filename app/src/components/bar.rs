@@ -6,13 +6,13 @@ use leptos_router::hooks::use_location;
 use super::{Connection, KillSwitch, Pause, RangeSegments, ThemeButton};
 use crate::pages;
 use crate::settled::settle;
-use crate::signals::text;
+use crate::signals::{effect, text};
 
 /// The header of every page.
 #[component]
 pub fn Bar() -> impl IntoView {
     let path = use_location().pathname;
-    Effect::new(move |_| document().set_title(&path.with(|path| pages::document_title(path))));
+    effect(move || document().set_title(&path.with(|path| pages::document_title(path))));
     settle(view! {
         <header class="bar">
             <h1>{text(move || path.with(|path| pages::title(path).to_owned()))}</h1>

@@ -3,11 +3,13 @@
 use leptos::html;
 use leptos::prelude::*;
 
+use crate::signals::effect;
+
 /// A modal dialog, shown while `open`; Escape closes it.
 #[component]
 pub fn Dialog(title: &'static str, open: RwSignal<bool>, children: Children) -> impl IntoView {
     let element = NodeRef::<html::Dialog>::new();
-    Effect::new(move |_| {
+    effect(move || {
         let open = open.get();
         if let Some(dialog) = element.get() {
             if open && !dialog.open() {

@@ -5,7 +5,7 @@ use leptos::task::spawn_local;
 use rad_model::{Call, Receipt};
 
 use crate::live::{http, use_live};
-use crate::signals::{flag, text};
+use crate::signals::{effect, flag, text};
 
 /// What became of the last press.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -63,12 +63,13 @@ pub fn OutcomeLine(
 ) -> impl IntoView {
     let live = use_live();
     // That nobody answered is no news once the connection is back; what the server itself said stays.
-    Effect::new(move |was_stale: Option<bool>| {
+    let mut was_stale = false;
+    effect(move || {
         let stale = live.stale.get();
-        if was_stale == Some(true) && !stale && outcome.with_untracked(Outcome::is_unanswered) {
+        if was_stale && !stale && outcome.with_untracked(Outcome::is_unanswered) {
             outcome.set(Outcome::Nothing);
         }
-        stale
+        was_stale = stale;
     });
     let said = text(move || match outcome.get() {
         Outcome::Nothing | Outcome::Failed(_) => String::new(),

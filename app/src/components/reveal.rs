@@ -2,9 +2,11 @@
 
 use leptos::prelude::*;
 
+use crate::signals::effect;
+
 /// Brings the element with this id into view whenever something is picked; as far as needed, and at once.
 pub fn reveal(id: &'static str, picked: Signal<String>) {
-    Effect::new(move |_| {
+    effect(move || {
         if picked.with(|picked| !picked.is_empty()) {
             // Drawn by then.
             request_animation_frame(move || bring(id));

@@ -10,6 +10,7 @@ use crate::live::{retry_now, use_live};
 use crate::look::{address, query, use_look};
 use crate::range::Range;
 use crate::settled::settle;
+use crate::signals::effect;
 
 const LIST: [(&str, &str); 14] = [
     ("p", "Pause, or resume"),
@@ -70,7 +71,7 @@ pub fn Shortcuts() -> impl IntoView {
             _ => {}
         }
     };
-    Effect::new(move |_| {
+    effect(move || {
         let press = press.clone();
         let handle = window_event_listener(ev::keydown, move |event| {
             if !(event.ctrl_key() || event.meta_key() || event.alt_key() || writes(&event)) {

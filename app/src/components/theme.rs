@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 
 use super::Icon;
-use crate::signals::text;
+use crate::signals::{effect, text};
 
 const ICON: &str = "M8 2a6 6 0 1 0 0 12zM8 2a6 6 0 0 1 0 12";
 
@@ -39,7 +39,7 @@ impl Theme {
 pub fn provide_theme() {
     let theme = RwSignal::new(Theme::default());
     provide_context(theme);
-    Effect::new(move |_| theme.set(stored()));
+    effect(move || theme.set(stored()));
 }
 
 /// The choice.

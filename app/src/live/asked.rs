@@ -91,6 +91,17 @@ struct Source {
     last: StoredValue<(u32, Option<u8>)>,
 }
 
+/// Makes what most pages share a part of the program: cut into files of their own, pieces are larger than there.
+#[cfg(feature = "hydrate")]
+pub fn keep_with_the_program() {
+    type Line = fn(Freshness, leptos::prelude::Signal<bool>) -> Settled;
+    std::hint::black_box(Source::new as fn(_, _) -> _);
+    std::hint::black_box(Freshness::line as Line);
+    std::hint::black_box(crate::settled::changing as fn(_) -> _);
+    std::hint::black_box(crate::components::reveal as fn(_, _));
+    std::hint::black_box(crate::format::length as fn(_) -> _);
+}
+
 impl Source {
     fn new(path: &'static str, understand: fn(&str) -> Value) -> Self {
         let text = Answers::take(path).unwrap_or_default();

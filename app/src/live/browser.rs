@@ -11,6 +11,7 @@ use rad_model::{Frame, Hello};
 use super::machine::{ABNORMAL, Effect, Input, Machine, Phase};
 use super::socket::Socket;
 use super::{Live, News, http, kill_switch};
+use crate::signals::effect;
 
 const POLL_EVERY: Duration = Duration::from_secs(10);
 
@@ -51,7 +52,7 @@ pub fn start(live: Live) {
         feed(Input::Offline);
     }
     start_clock(live);
-    leptos::prelude::Effect::new(move |_| {
+    effect(move || {
         let stale = live.stale.get();
         if let Some(body) = document().body() {
             let _ = body.class_list().toggle_with_force("stale", stale);

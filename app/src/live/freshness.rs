@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::{Live, now_ms, use_live};
 use crate::format;
 use crate::settled::{Settled, settle};
-use crate::signals::{flag, text};
+use crate::signals::{effect, flag, text};
 
 /// It is asked for every two seconds: without an answer for so long, it is old.
 const OLD_MS: u64 = 10_000;
@@ -24,7 +24,7 @@ impl Freshness {
     #[must_use]
     pub fn new() -> Self {
         let heard_ms = StoredValue::new(0);
-        Effect::new(move |_| heard_ms.set_value(now_ms()));
+        effect(move || heard_ms.set_value(now_ms()));
         Self { live: use_live(), heard_ms, wrong: RwSignal::new(String::new()) }
     }
 

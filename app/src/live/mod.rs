@@ -13,6 +13,8 @@ mod socket;
 pub mod words;
 
 pub use asked::Asked;
+#[cfg(feature = "hydrate")]
+pub use asked::keep_with_the_program;
 pub use freshness::Freshness;
 
 use std::rc::Rc;
@@ -22,6 +24,7 @@ use leptos::prelude::*;
 use rad_model::{Event, RolloutTick, Share, Topology};
 
 use crate::board::Board;
+use crate::signals::effect;
 use machine::Machine;
 
 /// What has changed on a board.
@@ -177,7 +180,7 @@ const ASK_EVERY: Duration = Duration::from_secs(2);
 /// Asks at once, and again and again while the page is there and seen.
 pub fn poll(ask: impl Fn() + 'static) {
     let ask: Rc<dyn Fn()> = Rc::new(ask);
-    Effect::new(move |_| {
+    effect(move || {
         ask();
         let again = Rc::clone(&ask);
         let seen = move || {

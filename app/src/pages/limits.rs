@@ -22,8 +22,7 @@ pub fn page() -> Settled {
     let is_known = flag(move || limits.with(|limits| limits.is_some()));
     // The one that is named, or else the worst one when the page came up.
     let worst = use_live().board.with_untracked(worst_limit);
-    let chosen =
-        Memo::new(move |_| Some(wanted.get()).filter(|route| !route.is_empty()).unwrap_or(worst.clone()));
+    let chosen = text(move || Some(wanted.get()).filter(|route| !route.is_empty()).unwrap_or(worst.clone()));
     let known = Memo::new(move |_| {
         let chosen = chosen.get();
         let is_known = limits.with(|limits| limits.into_iter().flatten().any(|limit| limit.path == chosen));
@@ -43,7 +42,7 @@ pub fn page() -> Settled {
     };
     reveal("limit", wanted.into());
     settle(view! {
-        <Limits chosen=chosen.into()/>
+        <Limits chosen=chosen/>
         {changing(Box::new(details))}
         <Blocked candidate/>
     })

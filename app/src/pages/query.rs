@@ -14,7 +14,7 @@ use crate::kept::{keep, kept};
 use crate::live::http::{self, Abort};
 use crate::live::{now_ms, use_live};
 use crate::settled::{Settled, settle};
-use crate::signals::{aria, flag, text};
+use crate::signals::{aria, effect, flag, text};
 use run::{Run, cache, called_off, left, note, shown, standing, took};
 
 /// What the page begins with.
@@ -36,7 +36,7 @@ pub fn page() -> Settled {
     // The latest first.
     let runs = RwSignal::new(Vec::<Run>::new());
     // What was written before this page came to life is there already, and stays.
-    Effect::new(move |_| {
+    effect(move || {
         let Some(area) = area.get() else { return };
         match kept(KEPT_TEXT) {
             Some(text) if area.value() == EXAMPLE => area.set_value(&text),
@@ -148,7 +148,7 @@ fn listed(runs: RwSignal<Vec<Run>>, at: usize) -> Settled {
             cell("mono cut whole", of(|run| run.query.split_whitespace().collect::<Vec<_>>().join(" "))),
             holding("", pill),
             cell("", of(cache)),
-            cell("num", of(|run| took(run.took_ms))),
+            cell("num whole", of(|run| took(run.took_ms))),
             cell("num wide muted", of(left)),
         ],
     )

@@ -38,7 +38,7 @@ const HEAD: [(&str, &str); 6] = [
     ("fifth", "In flight"),
     ("fifth", "Waiting"),
     ("", "Turned away"),
-    ("wide", "Waited"),
+    ("wide spare", "Waited"),
 ];
 
 fn queue(queues: Known, at: usize) -> Settled {
@@ -67,7 +67,7 @@ fn queue(queues: Known, at: usize) -> Settled {
             holds,
             waits,
             cell("whole", of(rejected)),
-            cell("muted wide", of(waited)),
+            cell("muted wide spare", of(waited)),
         ],
     )
 }

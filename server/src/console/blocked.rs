@@ -203,6 +203,11 @@ fn entry(address: IpAddr, blocked: &Blocked, now: Timestamp) -> BlockedAddress {
         repetition: blocked.repetition,
         refused: blocked.refused,
         rule: rule(blocked),
+        by: match (&blocked.reason, blocked.repetition) {
+            (BlockReason::Manual(_), _) => "hand".to_owned(),
+            (BlockReason::Rejections { .. }, 0 | 1) => "limits".to_owned(),
+            (BlockReason::Rejections { .. }, times) => format!("limits, {times} times in a row"),
+        },
     }
 }
 

@@ -48,6 +48,7 @@ fn route_limits(console: &Console, at: usize, route: &Route, totals: &RouteTotal
         used: usage.used,
         capacity: usage.capacity,
         reset_ms: millis(usage.reset_after),
+        says: words::used(usage.used, usage.capacity, usage.quota),
     });
     let most_rejected = console.report.most_rejected(at, TOP).into_iter();
     let shortest = policy.quotas().iter().min_by_key(|quota| quota.window_s());

@@ -69,6 +69,9 @@ pub struct KeyUse {
     pub capacity: u32,
     /// When the window is whole again, milliseconds from now.
     pub reset_ms: u64,
+    /// How much is used of what, for people.
+    #[serde(default)]
+    pub says: String,
 }
 
 /// One of `GET /api/blocked`.
@@ -93,4 +96,7 @@ pub struct BlockedAddress {
     /// Names this block: another one of the same address has another name.
     #[serde(default)]
     pub rule: String,
+    /// Who blocked it, for people.
+    #[serde(default)]
+    pub by: String,
 }

@@ -4,9 +4,9 @@ use leptos::prelude::*;
 use rad_model::BreakerMode;
 
 use super::standing::Known;
-use crate::components::{Choices, Outcome, OutcomeLine, act, post, quoted};
+use crate::components::{Choices, Outcome, OutcomeLine, act, button, post, quoted, reason};
 use crate::settled::settle;
-use crate::signals::{aria, flag};
+use crate::signals::{flag, text};
 
 /// Name in the API, and what the button says.
 const MODES: [(BreakerMode, &str, &str); 4] = [
@@ -37,20 +37,12 @@ pub fn Switches(known: Known, mode: Signal<BreakerMode>) -> impl IntoView {
             send("/mode", &format!("\"mode\":\"{name}\","));
         }
     });
+    let says = text(|| "Reset to closed".to_owned());
     settle(view! {
         <Choices label="Who decides" each in_force busy=busy press/>
         <div class="actions">
-            <input
-                type="text"
-                maxlength="200"
-                placeholder="Why (optional)"
-                aria-label="Reason for the change"
-                prop:value=why
-                on:input=move |event| why.set(event_target_value(&event))
-            />
-            <button data-testid="breaker-reset" aria-disabled=aria(move || busy.get()) on:click=move |_| send("/reset", "")>
-                "Reset to closed"
-            </button>
+            {reason(why, "Reason for the change")}
+            {button(("", "breaker-reset".to_owned()), says, says, busy, Callback::new(move |()| send("/reset", "")))}
         </div>
         <OutcomeLine outcome error="breaker-error" done/>
     })

@@ -8,9 +8,9 @@ use leptos::ev;
 use leptos::prelude::*;
 
 use super::Known;
-use crate::components::{Card, Outcome, OutcomeLine, Rows, act, post, quoted};
+use crate::components::{Card, Outcome, OutcomeLine, Rows, act, button, line, post, quoted};
 use crate::settled::settle;
-use crate::signals::{aria, flag, text};
+use crate::signals::{flag, text};
 
 /// How long the second press may come after the first.
 const ARMED: Duration = Duration::from_secs(5);
@@ -47,18 +47,17 @@ pub fn Invalidate(cache: Known) -> impl IntoView {
         // A row lives for as long as its name is in the list, at whatever place.
         let tag = tags().get(at).cloned().unwrap_or_default();
         let (shown, test) = (format!("Invalidate {tag}"), format!("invalidate-tag-{tag}"));
-        settle(view! {
-            <button data-testid=test aria-disabled=aria(move || busy.get()) on:click=move |_| invalidate("tag", &tag)>{shown}</button>
-        })
+        let says = text(move || shown.clone());
+        button(("", test), says, says, busy, Callback::new(move |()| invalidate("tag", &tag)))
     };
     let none = flag(move || !tags().is_empty() || cache.with(|cache| cache.is_none()));
-    let by_organisation = move |_| match organisation.get_untracked().trim() {
+    let by_organisation = move |()| match organisation.get_untracked().trim() {
         "" => outcome.set(Outcome::Failed("Which organisation? Write it as X-Org-Id names it.".to_owned())),
         organisation => invalidate("organisation", organisation),
     };
     // Nobody is to find the second press ready who did not make the first.
     let armed = StoredValue::new(0_u32);
-    let all = move |_| {
+    let all = move |()| {
         if sure.get_untracked() {
             invalidate("all", "");
             return;
@@ -73,6 +72,10 @@ pub fn Invalidate(cache: Known) -> impl IntoView {
         };
         set_timeout(disarm, ARMED);
     };
+    let says = text(|| "Invalidate organisation".to_owned());
+    let everything = text(move || {
+        if sure.get() { "Invalidate everything now" } else { "Invalidate everything…" }.to_owned()
+    });
     settle(view! {
         <Card id="invalidate" title="Invalidate" class="acts" hint="What is invalidated is asked of the upstream again with the next request.">{settle(view! {
             <p class="muted" hidden=none>"No route has tags: cache = { ttl = \"30s\", tags = [\"counts\"] } gives it one."</p>
@@ -80,15 +83,12 @@ pub fn Invalidate(cache: Known) -> impl IntoView {
                 <Rows each=Arc::new(each) row=Arc::new(tag)/>
             </div>
             <form class="actions acting" onsubmit="return false">
-                <input type="text" maxlength="200" placeholder="Organisation" aria-label="Organisation to invalidate"
-                    prop:value=organisation on:input=move |event| organisation.set(event_target_value(&event))/>
-                <button type="submit" data-testid="invalidate-organisation" aria-disabled=aria(move || busy.get()) on:click=by_organisation>"Invalidate organisation"</button>
+                {line(organisation, "Organisation", "Organisation to invalidate", "200")}
+                {button(("", "invalidate-organisation".to_owned()), says, says, busy, Callback::new(by_organisation))}
             </form>
             <div class="actions sure" on:keydown=move |event| if event.key() == "Escape" { sure.set(false) }
                 on:focusout=move |event| if leaves(&event) { sure.set(false) }>
-                <button class="danger" data-testid="invalidate-all" aria-disabled=aria(move || busy.get()) on:click=all>
-                    {text(move || if sure.get() { "Invalidate everything now" } else { "Invalidate everything…" }.to_owned())}
-                </button>
+                {button(("danger", "invalidate-all".to_owned()), everything, everything, busy, Callback::new(all))}
                 <button data-testid="invalidate-not" hidden=flag(move || !sure.get()) on:click=move |_| sure.set(false)>"Cancel"</button>
             </div>
             <OutcomeLine outcome error="invalidate-error" done/>

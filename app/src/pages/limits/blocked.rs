@@ -4,28 +4,41 @@ use std::sync::Arc;
 
 use leptos::prelude::*;
 use rad_model::Call;
-use rad_model::metrics::BlockedAddress;
+use serde::Deserialize;
 
-use crate::components::{Card, Choices, Outcome, OutcomeLine, Table, act, cell, holding, post, quoted, row};
+use crate::components::{
+    Card, Choices, Outcome, OutcomeLine, Table, act, button, cell, holding, line, post, quoted, reason, row,
+};
 use crate::format;
 use crate::live::{Asked, Live, use_live};
 use crate::settled::{Settled, settle};
-use crate::signals::{aria, flag, text};
+use crate::signals::{flag, text};
 
 /// What the API takes, and what the button says.
 const TIMES: [(&str, &str); 4] = [("10m", "10 min"), ("1h", "1 h"), ("1day", "1 day"), ("", "For good")];
+
+/// What the page reads of one of `GET /api/blocked`.
+#[derive(Clone, Debug, Deserialize)]
+struct Entry {
+    address: String,
+    #[serde(default)]
+    until_ms: Option<u64>,
+    /// The reason, and what the block has turned away.
+    says: String,
+    by: String,
+}
 
 /// The list, and what became of the last press.
 #[derive(Clone, Copy, Debug)]
 struct List {
     live: Live,
-    all: Asked<Vec<BlockedAddress>>,
+    all: Asked<Vec<Entry>>,
     outcome: RwSignal<Outcome>,
 }
 
 impl List {
     /// By its address, not its place: what is above it may change between a look and a press.
-    fn entry(self, address: &str) -> Option<BlockedAddress> {
+    fn entry(self, address: &str) -> Option<Entry> {
         self.all.read(|all| all.iter().find(|blocked| blocked.address == address).cloned())
     }
 
@@ -39,7 +52,7 @@ impl List {
     }
 
     /// Milliseconds until it ends; none if it does not.
-    fn left(self, blocked: &BlockedAddress) -> Option<u64> {
+    fn left(self, blocked: &Entry) -> Option<u64> {
         let now = self.live.board.with(crate::board::Board::at_ms);
         Some(blocked.until_ms?.saturating_sub(now))
     }
@@ -75,6 +88,7 @@ pub fn Blocked(candidate: RwSignal<String>) -> impl IntoView {
     };
     let times = TIMES.map(|(lasts, says)| (format!("block-for-{lasts}"), says.to_owned())).to_vec();
     let in_force = Signal::derive(move || Some(time.get()));
+    let says = text(|| "Block".to_owned());
     settle(view! {
         <Card id="block" title="Blocked clients" class="acts" hint="Their requests are answered with 429, on every route, until the time is over.">{settle(view! {
             {list.all.doubt()}
@@ -83,11 +97,9 @@ pub fn Blocked(candidate: RwSignal<String>) -> impl IntoView {
             <form class="acting" onsubmit="return false">
                 <Choices label="For how long" each=times in_force busy press=Callback::new(move |at| time.set(at))/>
                 <div class="actions">
-                    <input type="text" maxlength="60" placeholder="Address, such as 203.0.113.7" aria-label="Client to block"
-                        prop:value=candidate on:input=move |event| candidate.set(event_target_value(&event))/>
-                    <input type="text" maxlength="200" placeholder="Why (optional)" aria-label="Reason for the block"
-                        prop:value=why on:input=move |event| why.set(event_target_value(&event))/>
-                    <button type="submit" class="danger" data-testid="block" aria-disabled=aria(move || busy.get()) on:click=move |_| block()>"Block"</button>
+                    {line(candidate, "Address, such as 203.0.113.7", "Client to block", "60")}
+                    {reason(why, "Reason for the block")}
+                    {button(("danger", "block".to_owned()), says, says, busy, Callback::new(move |()| block()))}
                 </div>
             </form>
             <OutcomeLine outcome=list.outcome error="block-error" done=list.again()/>
@@ -101,39 +113,29 @@ fn blocked(list: List, at: usize) -> Settled {
     let address = list.all.peek(|all| all.get(at).map(|blocked| blocked.address.clone()));
     let address = StoredValue::new(address.unwrap_or_default());
     let entry = move || address.with_value(|address| list.entry(address));
-    let of = move |read: fn(&BlockedAddress) -> String| {
-        text(move || entry().as_ref().map(read).unwrap_or_default())
-    };
+    let of = move |read: fn(&Entry) -> String| text(move || entry().as_ref().map(read).unwrap_or_default());
     let address = of(|blocked| blocked.address.clone());
     let left = move || entry().and_then(|blocked| list.left(&blocked));
     let lasts =
         text(move || left().map_or("for good".to_owned(), |ms| format!("{} more", format::length(ms))));
-    let unblock = move |_| {
+    let unblock = Callback::new(move |()| {
         let path = format!("/api/blocked/{}", address.get_untracked());
         let call = Call { method: "DELETE".to_owned(), path, body: String::new() };
         act(list.outcome, call, list.again());
-    };
-    let button = settle(view! {
-        <button aria-label=text(move || format!("Unblock {}", address.get())) on:click=unblock>"Unblock"</button>
     });
+    let label = text(move || format!("Unblock {}", address.get()));
+    let says = text(|| "Unblock".to_owned());
+    let button = button(("", "unblock".to_owned()), says, label, flag(|| false), unblock);
     row(
         text(move || format!("blocked-{}", address.get())),
         vec![
             cell("mono one", address),
             cell("next", lasts),
             cell("whole", of(|blocked| blocked.says.clone())),
-            cell("muted wide", of(by)),
+            cell("muted wide", of(|blocked| blocked.by.clone())),
             holding("num acting", button),
         ],
     )
-}
-
-fn by(blocked: &BlockedAddress) -> String {
-    match (blocked.by_hand, blocked.repetition) {
-        (true, _) => "hand".to_owned(),
-        (false, 0 | 1) => "limits".to_owned(),
-        (false, times) => format!("limits, {times} times in a row"),
-    }
 }
 
 /// As the API takes it.

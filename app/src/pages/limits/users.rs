@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use rad_model::metrics::KeyUse;
 use serde::Deserialize;
 
 use crate::components::{Card, Meter, Pill, Table, cell, holding, row};
@@ -20,7 +19,17 @@ pub struct Told {
     shadow: bool,
     says: String,
     counted: String,
-    top: Vec<KeyUse>,
+    top: Vec<User>,
+}
+
+/// One of its keys.
+#[derive(Debug, Deserialize)]
+struct User {
+    key: String,
+    used: u32,
+    capacity: u32,
+    reset_ms: u64,
+    says: String,
 }
 
 type Known = Asked<Vec<Told>>;
@@ -81,7 +90,7 @@ fn user(limit: Limit, at: usize, candidate: RwSignal<String>) -> Settled {
     let name =
         limit.limits.peek(|limits| limit.find(limits).and_then(|limit| Some(limit.top.get(at)?.key.clone())));
     let name = StoredValue::new(name.unwrap_or_default());
-    let read = move |read: fn(&KeyUse) -> String| {
+    let read = move |read: fn(&User) -> String| {
         text(move || limit.read(|limit| found(limit, name).map(read)).flatten().unwrap_or_default())
     };
     let key = read(|user| user.key.clone());
@@ -101,45 +110,17 @@ fn user(limit: Limit, at: usize, candidate: RwSignal<String>) -> Settled {
         vec![
             cell("mono one", key),
             holding("whole", settle(view! { <Meter share label=key/> })),
-            cell("num one whole", read(used)),
+            cell("num one whole", read(|user| user.says.clone())),
             cell("num wide muted", read(|user| format::seconds(user.reset_ms))),
             holding("num acting", block),
         ],
     )
 }
 
-fn found(limit: &Told, name: StoredValue<String>) -> Option<&KeyUse> {
+fn found(limit: &Told, name: StoredValue<String>) -> Option<&User> {
     name.with_value(|name| limit.top.iter().find(|user| user.key == *name))
 }
 
-fn share(user: &KeyUse) -> f64 {
+fn share(user: &User) -> f64 {
     f64::from(user.used) / f64::from(user.capacity.max(1))
-}
-
-/// `190 of 200/minute`.
-fn used(user: &KeyUse) -> String {
-    let used = format::count(user.used.into());
-    if user.capacity == user.limit.requests() {
-        format!("{used} of {}", user.limit)
-    } else {
-        format!("{used} of {} at once, {}", format::count(user.capacity.into()), user.limit)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_burst_shows_beside_its_window() {
-        let user = |capacity| KeyUse {
-            key: "10.0.0.7".to_owned(),
-            limit: "200/minute".parse().unwrap(),
-            used: 19,
-            capacity,
-            reset_ms: 1,
-        };
-        assert_eq!(used(&user(200)), "19 of 200/minute");
-        assert_eq!(used(&user(20)), "19 of 20 at once, 200/minute");
-    }
 }

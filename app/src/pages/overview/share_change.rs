@@ -4,10 +4,10 @@ use leptos::prelude::*;
 use rad_model::{RolloutInfo, Share};
 use serde::Deserialize;
 
-use crate::components::{Choices, Outcome, OutcomeLine, act, post, quoted};
+use crate::components::{Choices, Outcome, OutcomeLine, act, button, post, quoted, reason};
 use crate::live::{http, use_live};
 use crate::settled::settle;
-use crate::signals::{aria, flag};
+use crate::signals::{flag, text};
 
 /// The body of a change. By hand: writing floats with serde is heavy in the bundle.
 fn change(percent: Option<Share>, reason: &str) -> String {
@@ -44,11 +44,11 @@ pub fn ShareChange(share: Signal<Share>, info: RolloutInfo) -> impl IntoView {
     let mut stages = info.stages.clone();
     stages.insert(0, Share::NONE);
     stages.dedup();
-    let button = |stage: &Share| {
+    let choice = |stage: &Share| {
         let says = if *stage == Share::ALL { "100 %".to_owned() } else { stage.to_string() };
         (format!("share-{stage}"), says)
     };
-    let each = stages.iter().map(button).collect();
+    let each = stages.iter().map(choice).collect();
     let stages = StoredValue::new(stages);
     let in_force = Signal::derive(move || {
         stages.with_value(|stages| stages.iter().position(|stage| *stage == share.get()))
@@ -58,25 +58,12 @@ pub fn ShareChange(share: Signal<Share>, info: RolloutInfo) -> impl IntoView {
             set(Some(stage));
         }
     });
+    let says = text(|| "Roll back now".to_owned());
     settle(view! {
         <Choices label="Candidate share in percent" each in_force busy=flag(busy) press/>
         <div class="actions">
-            <input
-                type="text"
-                maxlength="200"
-                placeholder="Why (optional)"
-                aria-label="Reason for the change"
-                prop:value=why
-                on:input=move |event| why.set(event_target_value(&event))
-            />
-            <button
-                class="danger"
-                data-testid="rollback"
-                aria-disabled=aria(busy)
-                on:click=move |_| set(None)
-            >
-                "Roll back now"
-            </button>
+            {reason(why, "Reason for the change")}
+            {button(("danger", "rollback".to_owned()), says, says, flag(busy), Callback::new(move |()| set(None)))}
         </div>
         <OutcomeLine outcome error="rollout-error" done/>
     })

@@ -1,6 +1,7 @@
 //! A limit in words.
 
 use app::format::{bytes, count, length};
+use rad_model::Quota;
 use rad_model::metrics::{RejectedKey, RouteLimits};
 
 /// So many of those that were rejected are named.
@@ -35,6 +36,16 @@ fn one_at_a_time(limit: &RouteLimits) -> String {
         .map(|quota| u64::from(quota.window_s()) * 1_000 / u64::from(quota.requests().max(1)));
     let apart = apart.max().unwrap_or_default();
     if apart < 100 { ", one after the other".to_owned() } else { format!(", one every {}", length(apart)) }
+}
+
+/// `190 of 200/minute`.
+pub fn used(used: u32, capacity: u32, limit: Quota) -> String {
+    let used = count(used.into());
+    if capacity == limit.requests() {
+        format!("{used} of {limit}")
+    } else {
+        format!("{used} of {} at once, {limit}", count(capacity.into()))
+    }
 }
 
 pub fn counts(limit: &RouteLimits) -> String {
@@ -112,6 +123,13 @@ mod tests {
         );
         assert!(says(&leaky(&["200/minute", "1000/hour"])).ends_with(", one every 3.6 s."));
         assert!(says(&leaky(&["6000/minute"])).ends_with(", one after the other."));
+    }
+
+    #[test]
+    fn a_burst_shows_beside_its_window() {
+        let limit = "200/minute".parse().unwrap();
+        assert_eq!(used(19, 200, limit), "19 of 200/minute");
+        assert_eq!(used(19, 20, limit), "19 of 20 at once, 200/minute");
     }
 
     #[test]
