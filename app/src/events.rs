@@ -135,7 +135,7 @@ mod tests {
             open_for_ms: 60_000,
         };
         assert_eq!(title(&kind), "mail breaker opened");
-        assert_eq!(reason(&kind), "5 failures in a row. Probes after 60 s.");
+        assert_eq!(reason(&kind), "5 failures in a row. Probes after 1 min.");
     }
 
     #[test]
