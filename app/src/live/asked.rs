@@ -112,7 +112,7 @@ impl Source {
             value: StoredValue::new(understand(&text)),
             text: StoredValue::new(text),
             told: RwSignal::new(()),
-            fresh: Freshness::new(),
+            fresh: Freshness::from_now(),
             last: StoredValue::new((0, None)),
         };
         poll(move || {

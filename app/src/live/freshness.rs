@@ -22,7 +22,7 @@ pub struct Freshness {
 
 impl Freshness {
     #[must_use]
-    pub fn new() -> Self {
+    pub fn from_now() -> Self {
         let heard_ms = StoredValue::new(0);
         effect(move || heard_ms.set_value(now_ms()));
         Self { live: use_live(), heard_ms, wrong: RwSignal::new(String::new()) }

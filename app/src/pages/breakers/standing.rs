@@ -84,7 +84,7 @@ pub fn Standing(at: usize, name: String) -> impl IntoView {
         name: StoredValue::new(name.clone()),
         answer: RwSignal::new(None),
         changes: StoredValue::new(0),
-        fresh: Freshness::new(),
+        fresh: Freshness::from_now(),
     };
     let first = Answers::take(&known.url("")).and_then(|text| http::understood(&text).ok());
     known.answer.set(first);
