@@ -197,7 +197,7 @@ fn entry(address: IpAddr, blocked: &Blocked, now: Timestamp) -> BlockedAddress {
     BlockedAddress {
         address: shown(address),
         until_ms: wait.map(|wait| unix_ms().saturating_add(wait)),
-        says: says(&reason, blocked.refused),
+        why: why(&reason, blocked.refused),
         reason,
         by_hand: matches!(blocked.reason, BlockReason::Manual(_)),
         repetition: blocked.repetition,
@@ -211,7 +211,7 @@ fn entry(address: IpAddr, blocked: &Blocked, now: Timestamp) -> BlockedAddress {
     }
 }
 
-fn says(reason: &str, refused: u64) -> String {
+fn why(reason: &str, refused: u64) -> String {
     let refused = match refused {
         0 => return reason.to_owned(),
         1 => "1 request turned away".to_owned(),

@@ -52,7 +52,7 @@ async fn a_client_that_does_not_stop_is_blocked_at_every_route_until_it_is_unblo
     assert!(scraped.contains("rad_requests_total{route=\"/free\",outcome=\"blocked\"} 1"), "{scraped}");
     assert!(scraped.contains("rad_requests_total{route=\"/\",outcome=\"limited\"} 3"), "{scraped}");
     assert_eq!(list[0]["refused"], 1, "{list}");
-    assert_eq!(list[0]["says"], "3 rejections in 1m; 1 request turned away");
+    assert_eq!(list[0]["why"], "3 rejections in 1m; 1 request turned away");
     let limits = get(program.console, "/api/limits").await.json();
     let root = limits.as_array().unwrap().iter().find(|route| route["path"] == "/").unwrap();
     assert_eq!((&root["rejected"], &root["blocked"]), (&json!(3), &json!(0)), "{root}");

@@ -92,7 +92,7 @@ pub struct BlockedAddress {
     pub refused: u64,
     /// The reason and what the block has turned away, for people.
     #[serde(default)]
-    pub says: String,
+    pub why: String,
     /// Names this block: another one of the same address has another name.
     #[serde(default)]
     pub rule: String,

@@ -24,7 +24,7 @@ struct Entry {
     #[serde(default)]
     until_ms: Option<u64>,
     /// The reason, and what the block has turned away.
-    says: String,
+    why: String,
     by: String,
 }
 
@@ -131,7 +131,7 @@ fn blocked(list: List, at: usize) -> Settled {
         vec![
             cell("mono one", address),
             cell("next", lasts),
-            cell("whole", of(|blocked| blocked.says.clone())),
+            cell("whole", of(|blocked| blocked.why.clone())),
             cell("muted wide", of(|blocked| blocked.by.clone())),
             holding("num acting", button),
         ],
