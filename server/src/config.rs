@@ -22,6 +22,8 @@ use rad_resilience::cache::Freshness;
 use rad_resilience::retry::RetryBudgetSettings;
 use rad_resilience::{BlockPolicy, BreakerPolicy, Bulkhead, CacheSettings, Policy, RetryPolicy};
 
+use crate::rollout::{Stages, Target};
+
 pub use file::LogFormat;
 pub use overlay::{Overlay, Profile};
 
@@ -98,8 +100,10 @@ pub struct RolloutSettings {
     pub legacy: usize,
     pub candidate: usize,
     pub share: Share,
-    pub stages: Vec<Share>,
-    pub target_success: f64,
+    pub stages: Stages,
+    /// Requests without which nothing is passed.
+    pub least: u64,
+    pub target: Target,
 }
 
 #[derive(Clone, Debug)]

@@ -13,6 +13,7 @@ mod limits;
 mod origin;
 mod pages;
 mod request_id;
+mod rollouts;
 mod site;
 mod socket;
 mod take;
@@ -125,9 +126,14 @@ fn router(console: Arc<Console>) -> Router {
         ("/blocked", "GET, HEAD, POST", get(blocked::all).post(blocked::block)),
         // The address may hold a slash: 2001:db8::/64.
         ("/blocked/{*address}", "DELETE", delete(blocked::unblock)),
-        ("/rollouts", "GET, HEAD", get(api::rollouts)),
-        ("/rollouts/{name}", "GET, HEAD, POST", get(api::rollout).post(api::change_rollout)),
-        ("/rollouts/{name}/rollback", "POST", post(api::roll_back)),
+        ("/rollouts", "GET, HEAD", get(rollouts::all)),
+        ("/rollouts/{name}", "GET, HEAD, POST", get(rollouts::one).post(rollouts::change)),
+        ("/rollouts/{name}/history", "GET, HEAD", get(rollouts::history)),
+        ("/rollouts/{name}/start", "POST", post(rollouts::start)),
+        ("/rollouts/{name}/pause", "POST", post(rollouts::pause)),
+        ("/rollouts/{name}/resume", "POST", post(rollouts::resume)),
+        ("/rollouts/{name}/promote", "POST", post(rollouts::promote)),
+        ("/rollouts/{name}/rollback", "POST", post(rollouts::roll_back)),
         ("/lab", "GET, HEAD", get(lab::state)),
         ("/lab/traffic", "PATCH", patch(lab::traffic)),
         ("/lab/{upstream}", "PATCH", patch(lab::turn)),

@@ -1,16 +1,24 @@
 //! Who is served by the candidate.
 
 mod assignment;
+mod controller;
+mod course;
+mod stages;
+pub mod verdict;
 
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rad_model::Share;
 
 pub use assignment::Seed;
+pub use controller::{Controller, tell};
+pub use course::{Course, NotNow, Order, Place, because};
+pub use stages::{Phase, Stages, Step, Waits};
+pub use verdict::{Tally, Target, Verdict};
 
-use crate::storage::{Storage, StorageError};
+use crate::config::RolloutSettings;
+use crate::storage::{Storage, StorageError, StoredRollout};
 
 /// The cookie by which a browser that is in legacy mode asks to be served by legacy.
 pub const PIN_COOKIE: &str = "rad_mode";
@@ -33,24 +41,60 @@ pub struct Rollout {
     legacy: usize,
     candidate: usize,
     seed: Seed,
+    stages: Stages,
+    target: Target,
     basis_points: AtomicU16,
     /// Held while a change is made and stored, so that two changes are stored in the order in which they
     /// took force.
-    change: Mutex<()>,
+    course: Mutex<Course>,
 }
 
 /// A change that is in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Changed {
-    pub from: Share,
-    pub to: Share,
+    pub from: Place,
+    pub to: Place,
+}
+
+/// Who changes a rollout, and why: for its history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    pub by: String,
+    pub reason: String,
+    /// Milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+/// Why an order was not carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The share is another than was expected.
+    Overtaken(Share),
+    NotNow(NotNow),
 }
 
 impl Rollout {
     #[must_use]
-    pub fn new(name: String, legacy: usize, candidate: usize, seed: Seed, share: Share) -> Self {
-        let basis_points = AtomicU16::new(share.basis_points());
-        Self { name, legacy, candidate, seed, basis_points, change: Mutex::new(()) }
+    pub fn new(settings: &RolloutSettings, stored: &StoredRollout) -> Self {
+        let RolloutSettings { name, legacy, candidate, stages, least, target, .. } = settings;
+        let mut place = stored.place;
+        // The plan may have become another while the program was away.
+        let is_in_plan = |at: usize| stages.shares().get(at) == Some(&place.share);
+        if let Phase::Stage(at) | Phase::Paused(at) = place.phase
+            && !is_in_plan(at)
+        {
+            place.phase = Phase::Manual;
+        }
+        Self {
+            name: name.clone(),
+            legacy: *legacy,
+            candidate: *candidate,
+            seed: stored.seed,
+            stages: stages.clone(),
+            target: *target,
+            basis_points: AtomicU16::new(place.share.basis_points()),
+            course: Mutex::new(Course::new(place, *target, *least)),
+        }
     }
 
     #[must_use]
@@ -82,34 +126,109 @@ impl Rollout {
         self.legacy
     }
 
-    /// Changes the share: at once, and then for the next start too. Where it is `expected` to be another one
-    /// than it is, nothing is changed.
+    /// The upstream of the candidate.
+    #[must_use]
+    pub fn candidate(&self) -> usize {
+        self.candidate
+    }
+
+    #[must_use]
+    pub fn stages(&self) -> &Stages {
+        &self.stages
+    }
+
+    #[must_use]
+    pub fn target(&self) -> Target {
+        self.target
+    }
+
+    /// How it stands.
+    #[must_use]
+    pub fn course(&self) -> Course {
+        self.lock().clone()
+    }
+
+    /// Does what a person asks for: at once, and then for the next start too. Where the share is `expected` to be
+    /// another one than it is, nothing is changed.
     ///
     /// # Errors
-    /// The share in force, if another one was expected. Within what is answered: if the change cannot be stored.
-    /// It is in force nevertheless: a rollback must not fail because a disk is full.
-    pub fn set_share(
+    /// [`Refused`], if nothing was changed. Within what is answered: if the change cannot be stored. It is in
+    /// force nevertheless: a rollback must not fail because a disk is full.
+    pub fn obey(
         &self,
-        to: Share,
+        order: Order,
         expected: Option<Share>,
+        cause: &Cause,
         storage: &Storage,
-    ) -> Result<(Changed, Result<(), StorageError>), Share> {
-        let _order = self.change.lock().unwrap_or_else(PoisonError::into_inner);
-        let from = self.share();
-        if expected.is_some_and(|expected| expected != from) {
-            return Err(from);
+    ) -> Result<(Changed, Result<(), StorageError>), Refused> {
+        let mut course = self.lock();
+        let from = course.place();
+        if expected.is_some_and(|expected| expected != from.share) {
+            return Err(Refused::Overtaken(from.share));
         }
-        self.basis_points.store(to.basis_points(), Ordering::Release);
-        Ok((Changed { from, to }, storage.save_share(&self.name, to)))
+        course.obey(order, &self.stages, cause.at_ms).map_err(Refused::NotNow)?;
+        Ok(self.enforce(&course, from, cause, storage))
+    }
+
+    /// Looks at both sides' counts; what their verdict asks for, and what was seen. It is not yet done.
+    pub fn look(&self, counts: [Tally; 2], is_shut: bool, now_ms: u64) -> Option<(Step, (Tally, Tally))> {
+        let mut course = self.lock();
+        let step = course.look(counts, is_shut, &self.stages, now_ms)?;
+        Some((step, course.seen()))
+    }
+
+    /// Does what a verdict asks for, unless the rollout is no longer where the verdict was made.
+    pub fn take(
+        &self,
+        step: Step,
+        place: Place,
+        cause: &Cause,
+        storage: &Storage,
+    ) -> Option<(Changed, Result<(), StorageError>)> {
+        let mut course = self.lock();
+        if course.place() != place {
+            return None;
+        }
+        course.take(step, &self.stages, cause.at_ms);
+        Some(self.enforce(&course, place, cause, storage))
+    }
+
+    fn enforce(
+        &self,
+        course: &MutexGuard<'_, Course>,
+        from: Place,
+        cause: &Cause,
+        storage: &Storage,
+    ) -> (Changed, Result<(), StorageError>) {
+        let to = course.place();
+        self.basis_points.store(to.share.basis_points(), Ordering::Release);
+        (Changed { from, to }, storage.save_rollout(&self.name, from, to, cause))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Course> {
+        self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn rollout(percent: f64) -> Rollout {
-        Rollout::new("r".to_owned(), 0, 1, Seed::new(7), Share::from_percent(percent).unwrap())
+        let share = Share::from_percent(percent).unwrap();
+        let settings = RolloutSettings {
+            name: "r".to_owned(),
+            legacy: 0,
+            candidate: 1,
+            share,
+            stages: Stages::to_all(Duration::from_mins(1)),
+            least: 100,
+            target: Target::default(),
+        };
+        let place = Place { phase: Phase::Manual, share, since_ms: 0 };
+        Rollout::new(&settings, &StoredRollout { seed: Seed::new(7), place })
     }
 
     fn candidates(rollout: &Rollout) -> Vec<u32> {

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::config::{Action, SampleSettings, Settings};
 use crate::console::{self, Console, KeptModes, Site, SocketCounters};
 use crate::gateway::{Gateway, Parts, Plan, PlanError};
+use crate::rollout::Controller;
 use crate::sample::{self, Lab, Traffic};
 use crate::storage::{Storage, StorageError};
 use crate::telemetry::journal::Journal;
@@ -119,6 +120,14 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
     tokio::spawn(Sampler::new(Arc::clone(&plan), Arc::clone(&registry), Arc::clone(&journal), clock).run());
     let site = Site::locate();
     let is_complete = site.is_complete();
+    let controller = Controller::new(
+        Arc::clone(&plan),
+        Arc::clone(&registry),
+        Arc::clone(&journal),
+        Arc::clone(&storage),
+        clock,
+    );
+    tokio::spawn(controller.run());
     let keeper = (Arc::clone(&plan), Arc::clone(&storage));
     tokio::spawn(keep_blocks(keeper.clone(), clock));
     let console = Arc::new(Console {

@@ -3,17 +3,17 @@
 //! Write-ahead log and `synchronous=FULL`: when a change is acknowledged it is on the disk.
 
 mod modes;
+mod rollouts;
 
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rad_model::Share;
 use rad_resilience::block::{SavedBlock, SavedBlocks};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
-use crate::rollout::Seed;
 pub use modes::SetMode;
+pub use rollouts::{PastChange, StoredRollout};
 
 /// Migrations, in order; `user_version` counts those that have been applied. Never change one that has
 /// been released: add another.
@@ -37,6 +37,20 @@ const MIGRATIONS: &[&str] = &[
         reason TEXT NOT NULL,
         at_unix_ms INTEGER NOT NULL
     ) STRICT",
+    "ALTER TABLE rollout ADD COLUMN phase TEXT NOT NULL DEFAULT 'manual';
+    ALTER TABLE rollout ADD COLUMN stage INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE rollout ADD COLUMN since_unix_ms INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE rollout_history (
+        id INTEGER PRIMARY KEY,
+        rollout TEXT NOT NULL,
+        at_unix_ms INTEGER NOT NULL,
+        from_basis_points INTEGER NOT NULL,
+        to_basis_points INTEGER NOT NULL,
+        phase TEXT NOT NULL,
+        by TEXT NOT NULL,
+        reason TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX rollout_history_of ON rollout_history (rollout, id)",
 ];
 
 /// Why something could not be stored or read.
@@ -52,13 +66,6 @@ pub enum StorageError {
 #[derive(Debug)]
 pub struct Storage {
     connection: Mutex<Connection>,
-}
-
-/// A rollout as it was last left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StoredRollout {
-    pub seed: Seed,
-    pub share: Share,
 }
 
 impl Storage {
@@ -84,50 +91,6 @@ impl Storage {
         transaction.pragma_update(None, "user_version", i64::try_from(known).unwrap_or(i64::MAX))?;
         transaction.commit()?;
         Ok(Self { connection: Mutex::new(connection) })
-    }
-
-    /// The rollout as it was last left. At its first start, and whenever the share in the configuration
-    /// has been edited since, it has that share; the seed is drawn once.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub fn rollout(&self, name: &str, configured: Share) -> Result<StoredRollout, StorageError> {
-        let connection = self.lock();
-        let known = connection
-            .query_row(
-                "SELECT seed, configured_basis_points, basis_points FROM rollout WHERE name = ?1",
-                [name],
-                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, u16>(1)?, row.get::<_, u16>(2)?)),
-            )
-            .optional()?;
-        let points = configured.basis_points();
-        if let Some((seed, before, now)) = known.filter(|(_, before, _)| *before == points) {
-            let share = Share::from_basis_points(now).unwrap_or(configured);
-            debug_assert_eq!(before, points);
-            return Ok(StoredRollout { seed: Seed::new(seed.cast_unsigned()), share });
-        }
-        let seed = match known {
-            Some((seed, ..)) => seed,
-            None => connection.query_row("SELECT random()", [], |row| row.get(0))?,
-        };
-        connection.execute(
-            "INSERT INTO rollout (name, seed, configured_basis_points, basis_points) VALUES (?1, ?2, ?3, ?3)
-             ON CONFLICT (name) DO UPDATE SET configured_basis_points = ?3, basis_points = ?3",
-            params![name, seed, points],
-        )?;
-        Ok(StoredRollout { seed: Seed::new(seed.cast_unsigned()), share: configured })
-    }
-
-    /// Remembers a rollout's share.
-    ///
-    /// # Errors
-    /// If the database fails.
-    pub fn save_share(&self, name: &str, share: Share) -> Result<(), StorageError> {
-        let updated = self.lock().execute(
-            "UPDATE rollout SET basis_points = ?2 WHERE name = ?1",
-            params![name, share.basis_points()],
-        )?;
-        if updated == 0 { Err(rusqlite::Error::QueryReturnedNoRows.into()) } else { Ok(()) }
     }
 
     /// The blocked clients as they were last kept.
@@ -178,23 +141,6 @@ impl Storage {
 mod tests {
     use super::*;
 
-    fn share(percent: f64) -> Share {
-        Share::from_percent(percent).unwrap()
-    }
-
-    #[test]
-    fn a_share_survives_a_restart_and_the_seed_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("test.db");
-        let first = Storage::open(&path).unwrap();
-        let stored = first.rollout("search", share(10.0)).unwrap();
-        assert_eq!(stored.share, share(10.0));
-        first.save_share("search", share(25.0)).unwrap();
-        drop(first);
-        let again = Storage::open(&path).unwrap().rollout("search", share(10.0)).unwrap();
-        assert_eq!(again, StoredRollout { seed: stored.seed, share: share(25.0) });
-    }
-
     #[test]
     fn the_blocked_clients_are_those_that_were_kept_last() {
         let storage = Storage::open(Path::new(":memory:")).unwrap();
@@ -210,14 +156,6 @@ mod tests {
         let others = SavedBlocks { keys: vec![block("2001:db8::", Some(u64::MAX >> 1), None)] };
         storage.save_blocks(&others).unwrap();
         assert_eq!(storage.blocks().unwrap(), others);
-    }
-
-    #[test]
-    fn an_edited_configuration_wins_over_what_was_stored() {
-        let storage = Storage::open(Path::new(":memory:")).unwrap();
-        let seed = storage.rollout("search", share(10.0)).unwrap().seed;
-        storage.save_share("search", share(100.0)).unwrap();
-        assert_eq!(storage.rollout("search", share(5.0)).unwrap(), StoredRollout { seed, share: share(5.0) });
     }
 
     #[test]

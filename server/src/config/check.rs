@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use rad_model::{Quota, Share};
+use rad_model::Quota;
 use rad_resilience::cache::Tier;
 use rad_resilience::{Policy, Strategy};
 
@@ -18,6 +18,7 @@ use super::{
     Action, GatewaySettings, KeySource, LimitHeaders, RolloutSettings, RouteCacheSettings, RouteSettings,
     SampleSettings, Settings, TargetSettings, UpstreamSettings,
 };
+use crate::rollout::Stages;
 
 /// Routes of the console's API that go through the gateway.
 const SEARCH_ROUTE: (&str, &str) = ("/api/fetch-kibana-data", "10/minute");
@@ -191,19 +192,22 @@ fn check_rollout(
     if rollout.legacy == rollout.candidate {
         problems.add(format!("{key}.candidate"), "is the legacy upstream too; a rollout needs two");
     }
-    let rises = rollout.stages.is_sorted_by(|a, b| a < b);
-    let is_plan = !rollout.stages.is_empty() && rises && rollout.stages.first() != Some(&Share::NONE);
-    if !is_plan && !problems.concern(&format!("{key}.stages")) {
-        problems
-            .add(format!("{key}.stages"), "must rise from above 0 to at most 100, as in [10, 25, 50, 100]");
-    }
+    let mut stages = Stages::new(&rollout.stages, rollout.bake).unwrap_or_else(|wrong| {
+        if !problems.concern(&format!("{key}.stages")) {
+            problems.add(format!("{key}.stages"), format!("{wrong}, as in [10, 25, 50, 100]"));
+        }
+        Stages::to_all(rollout.bake)
+    });
+    stages.gated = rollout.gated;
+    stages.rolls_back = rollout.rolls_back;
     RolloutSettings {
         name,
         legacy,
         candidate,
         share: rollout.percent,
-        stages: rollout.stages,
-        target_success: rollout.target_success,
+        stages,
+        least: rollout.least.into(),
+        target: rollout.target,
     }
 }
 

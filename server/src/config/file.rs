@@ -10,9 +10,11 @@ use rad_model::{LabState, Quota, Share};
 use rad_resilience::Strategy;
 
 mod limit;
+mod rollout;
 mod route;
 mod upstream;
 
+pub use rollout::Rollout;
 pub use route::{Adaptive, CacheBounds, Fallback, Hedge, Queue, Retry, RouteCache};
 pub use upstream::Upstream;
 
@@ -196,36 +198,6 @@ impl Sample {
                 .unwrap_or_default(),
         }
     }
-}
-
-#[derive(Debug)]
-pub struct Rollout {
-    pub legacy: String,
-    pub candidate: String,
-    pub percent: Share,
-    pub stages: Vec<Share>,
-    pub target_success: f64,
-}
-
-impl Rollout {
-    fn read(table: &mut Table<'_>) -> Self {
-        let upstream = text("write the name of an upstream");
-        let success =
-            number("a share of requests", "write a number above 0, at most 1, such as 0.995", |share| {
-                (share > 0.0 && share <= 1.0).then_some(share)
-            });
-        Self {
-            legacy: table.required("legacy", &upstream).unwrap_or_default(),
-            candidate: table.required("candidate", &upstream).unwrap_or_default(),
-            percent: table.value("percent", &share()).unwrap_or_default(),
-            stages: table.list("stages", &share()).unwrap_or_else(default_stages),
-            target_success: table.value("target_success", &success).unwrap_or(0.995),
-        }
-    }
-}
-
-fn default_stages() -> Vec<Share> {
-    [10, 25, 50, 100].into_iter().filter_map(|percent| Share::from_percent(f64::from(percent))).collect()
 }
 
 #[derive(Debug)]

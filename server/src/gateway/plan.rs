@@ -68,13 +68,13 @@ impl Plan {
         for rollout in &settings.rollouts {
             let stored = storage.rollout(&rollout.name, rollout.share)?;
             let (legacy, candidate) = (rollout.legacy, rollout.candidate);
-            rollouts.push(Rollout::new(rollout.name.clone(), legacy, candidate, stored.seed, stored.share));
+            rollouts.push(Rollout::new(rollout, &stored));
             infos.push(RolloutInfo {
                 name: rollout.name.clone(),
                 legacy: settings.upstreams[legacy].name.clone(),
                 candidate: settings.upstreams[candidate].name.clone(),
-                stages: rollout.stages.clone(),
-                target_success: rollout.target_success,
+                stages: rollout.stages.shares().to_vec(),
+                target_success: rollout.target.share(),
             });
         }
         let cache = AnswerCache::new(settings.cache, |stored| stored.weight())?;

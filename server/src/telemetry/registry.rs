@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use rad_resilience::Timestamp;
 
 use super::histogram::{Counts, Histogram};
+use crate::rollout::Tally;
 pub use keys::{Fullest, Key, LimitStanding, RejectedKeys};
 
 /// A number that only grows, written by one thread.
@@ -195,6 +196,19 @@ impl Registry {
         sums.sort_by(|(a, more), (b, less)| less.cmp(more).then_with(|| a.to_string().cmp(&b.to_string())));
         sums.truncate(most);
         sums
+    }
+
+    /// What each side of a rollout was asked and how much of it failed: legacy, candidate.
+    #[must_use]
+    pub fn sides(&self, rollout: usize) -> [Tally; 2] {
+        let mut sides = [Tally::default(); 2];
+        for counters in self.shards.iter().filter_map(|shard| shard.rollouts.get(rollout)) {
+            for (sum, side) in sides.iter_mut().zip(counters) {
+                sum.requests += side.requests.get();
+                sum.bad += side.failed.get();
+            }
+        }
+        sides
     }
 
     /// Sums the shards.

@@ -25,4 +25,5 @@ mod resilience;
 mod rollouts;
 mod scrape;
 mod site;
+mod stages;
 mod support;

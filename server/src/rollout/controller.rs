@@ -1,0 +1,94 @@
+//! What lets rollouts go on by themselves, and takes them back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rad_model::{BreakerState, EventKind};
+use rad_resilience::{Clock, SystemClock};
+
+use super::{Cause, Changed, Rollout, Step, because};
+use crate::gateway::Plan;
+use crate::storage::Storage;
+use crate::telemetry::journal::Journal;
+use crate::telemetry::registry::Registry;
+use crate::telemetry::unix_ms;
+
+/// So often it looks: a candidate that breaks is out after this and the failures that show it.
+const EVERY: Duration = Duration::from_millis(100);
+
+/// Looks at what both sides of every rollout do, and acts on it.
+#[derive(Clone, Debug)]
+pub struct Controller {
+    plan: Arc<Plan>,
+    registry: Arc<Registry>,
+    journal: Arc<Journal>,
+    storage: Arc<Storage>,
+    clock: SystemClock,
+}
+
+impl Controller {
+    #[must_use]
+    pub fn new(
+        plan: Arc<Plan>,
+        registry: Arc<Registry>,
+        journal: Arc<Journal>,
+        storage: Arc<Storage>,
+        clock: SystemClock,
+    ) -> Self {
+        Self { plan, registry, journal, storage, clock }
+    }
+
+    /// Looks again and again, forever.
+    pub async fn run(self) {
+        let mut interval = tokio::time::interval(EVERY);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            let controller = self.clone();
+            // A change waits for the disk, which this runtime must not.
+            let _ = tokio::task::spawn_blocking(move || controller.look()).await;
+        }
+    }
+
+    /// Looks once.
+    pub fn look(&self) {
+        for (at, rollout) in self.plan.rollouts.iter().enumerate() {
+            let is_shut = self.is_shut(rollout.candidate()) && !self.is_shut(rollout.legacy());
+            let place = rollout.course().place();
+            let Some((step, seen)) = rollout.look(self.registry.sides(at), is_shut, unix_ms()) else {
+                continue;
+            };
+            let reason = match step {
+                Step::RollBack(failure) => because(failure, seen, rollout.target()),
+                Step::Promote(_) | Step::Complete => {
+                    format!("passed: {} of {} failed", seen.0.bad, seen.0.requests)
+                }
+            };
+            let cause = Cause { by: "verdict".to_owned(), reason, at_ms: unix_ms() };
+            // One that cannot be stored is in force, and told, all the same.
+            if let Some((changed, _)) = rollout.take(step, place, &cause, &self.storage) {
+                tell(&self.journal, rollout, changed, cause);
+            }
+        }
+    }
+
+    /// Whether nothing of an upstream can be asked.
+    fn is_shut(&self, upstream: usize) -> bool {
+        let now = self.clock.now();
+        let Some(upstream) = self.plan.upstreams.get(upstream) else { return false };
+        let targets = self.plan.targets.get(upstream.targets.clone()).unwrap_or_default();
+        !targets.is_empty()
+            && targets.iter().all(|target| target.breaker.status(now).state == BreakerState::Open)
+    }
+}
+
+/// Tells of a change: of the share, or of where in its plan it is.
+pub fn tell(journal: &Journal, rollout: &Rollout, changed: Changed, cause: Cause) {
+    let Changed { from, to } = changed;
+    if from.share == to.share && from.phase == to.phase {
+        return;
+    }
+    let Cause { by, reason, .. } = cause;
+    let (rollout, from, to) = (rollout.name().to_owned(), from.share, to.share);
+    journal.event(EventKind::RolloutChanged { rollout, from, to, by, reason });
+}
