@@ -167,10 +167,10 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
 async fn keep_blocks(keeper: (Arc<Plan>, Arc<Storage>), clock: SystemClock) {
     let mut interval = tokio::time::interval(KEEP_BLOCKS_EVERY);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut kept = keeper.0.blocks.list.len();
+    let mut kept = keeper.0.blocks.list.changes();
     loop {
         interval.tick().await;
-        let now = keeper.0.blocks.list.len();
+        let now = keeper.0.blocks.list.changes();
         if now != kept {
             let keeper = keeper.clone();
             let _ = tokio::task::spawn_blocking(move || save_blocks(&keeper, clock)).await;

@@ -5,16 +5,18 @@
 //! quiet for long enough to be forgotten. People can block and unblock keys by hand.
 
 mod policy;
+mod recent;
 mod saved;
 
 use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::Timestamp;
-use crate::limiter::Aligned;
 use crate::table::{PINNED, PRECIOUS, Table};
+
+use recent::Recent;
 
 pub use policy::{BlockPolicy, InvalidBlockPolicy};
 pub use saved::{SavedBlock, SavedBlocks};
@@ -75,18 +77,17 @@ pub struct ListFull {
 #[derive(Debug)]
 pub struct Blocklist<K> {
     policy: BlockPolicy,
-    counter: Aligned,
     records: Table<K, Record>,
     /// Records with a block that has not been taken off. While it is 0, nobody needs to look.
     blocks: AtomicUsize,
     by_hand: AtomicUsize,
+    changes: AtomicU64,
 }
 
 /// What is known of a key.
 #[derive(Debug, Default)]
 struct Record {
-    /// Rejections, as a sliding window counts them.
-    rejections: [u64; 2],
+    rejections: Recent,
     repetition: u32,
     /// Requests that the block has turned away.
     refused: u64,
@@ -114,10 +115,10 @@ impl<K: Hash + Eq + Clone> Blocklist<K> {
     pub fn new(policy: BlockPolicy, max_keys: usize) -> Self {
         Self {
             policy,
-            counter: Aligned::new(policy.window_ns(), policy.rejections(), 0, true),
             records: Table::new(max_keys.max(2)),
             blocks: AtomicUsize::new(0),
             by_hand: AtomicUsize::new(0),
+            changes: AtomicU64::new(0),
         }
     }
 
@@ -134,6 +135,18 @@ impl<K: Hash + Eq + Clone> Blocklist<K> {
             return None;
         }
         self.look(key, now)
+    }
+
+    /// How `key` is blocked, for who looks at it: nothing is counted.
+    #[must_use]
+    pub fn peek(&self, key: &K, now: Timestamp) -> Option<Blocked> {
+        self.records.get(key, |record| record.blocked(&self.policy, now)).flatten()
+    }
+
+    /// How many blocks were made and taken off so far: another number than before is another list.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
     }
 
     fn look(&self, key: &K, now: Timestamp) -> Option<Blocked> {
@@ -154,20 +167,17 @@ impl<K: Hash + Eq + Clone> Blocklist<K> {
                 return None;
             }
             self.lift(record);
-            self.counter.settle(&mut record.rejections, now.as_nanos());
-            let counted = self.counter.take(record.rejections, 1, now.as_nanos());
-            record.rejections = counted.unwrap_or(record.rejections);
-            if self.counter.gauge(record.rejections, now.as_nanos()).remaining > 0 {
+            if record.rejections.add(self.policy.window_ns(), now) < self.policy.rejections() {
                 return None;
             }
             if now.since(record.ends) > self.policy.forget_after() {
                 record.repetition = 0;
             }
-            record.rejections = [0; 2];
+            record.rejections = Recent::default();
             record.repetition = record.repetition.saturating_add(1);
             record.block = Block::Automatic;
             record.ends = now.after(self.policy.block_for(record.repetition));
-            self.blocks.fetch_add(1, Ordering::Relaxed);
+            self.begins();
             record.blocked(&self.policy, now)
         })
     }
@@ -214,7 +224,7 @@ impl<K: Hash + Eq + Clone> Blocklist<K> {
             };
             record.block = Block::Manual { reason, for_good };
             record.ends = ends;
-            self.blocks.fetch_add(1, Ordering::Relaxed);
+            self.begins();
             Ok(blocked)
         })
     }
@@ -290,9 +300,7 @@ impl<K: Hash + Eq + Clone> Blocklist<K> {
         if record.repetition > 0 && now.since(record.ends) <= self.policy.forget_after() {
             return (1 << 62) | (record.ends.as_nanos() >> 2);
         }
-        let mut rejections = record.rejections;
-        self.counter.settle(&mut rejections, now.as_nanos());
-        self.counter.gauge(rejections, now.as_nanos()).weight >> 2
+        record.rejections.count(self.policy.window_ns(), now).into()
     }
 
     /// Takes off the block that a record has, over or not.
@@ -302,8 +310,14 @@ impl<K: Hash + Eq + Clone> Blocklist<K> {
         record.refused = 0;
     }
 
+    fn begins(&self) {
+        self.blocks.fetch_add(1, Ordering::Relaxed);
+        self.changes.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn leaves(&self, record: &Record) {
         if !matches!(record.block, Block::None) {
+            self.changes.fetch_add(1, Ordering::Relaxed);
             self.blocks.fetch_sub(1, Ordering::Relaxed);
         }
         if matches!(record.block, Block::Manual { .. }) {

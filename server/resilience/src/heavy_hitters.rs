@@ -1,12 +1,11 @@
 //! Who comes most often: the heaviest keys of a stream, in bounded memory.
 //!
 //! Space-Saving (Metwally, Agrawal, El Abbadi: *Efficient Computation of Frequent and Top-k Elements in
-//! Data Streams*, ICDT 2005), over two windows side by side in time: a key's count is that of the present
-//! window and the part of the one before that a window up to now still covers.
+//! Data Streams*, ICDT 2005) in slices of time: what is older than the window has left with its slice.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -14,11 +13,13 @@ use foldhash::fast::RandomState;
 use crate::Timestamp;
 use crate::clock::nanos;
 
+/// A window has so many slices: what counts reaches back for eleven twelfths of it at least.
+const SLICES: u64 = 12;
+
 /// The keys that were counted most often in the last window.
 ///
-/// With `m` places and `n` counts in a window, every key that came more than `n / m` times is among them,
-/// and no count is too high by more than that. One that has as much as a place to itself, as always when
-/// there are no more than `m` keys, is exact within its window.
+/// With `m` places and `n` counts in a slice, every key that came more than `n / m` times is among them,
+/// and no count is too high by more than that. While there are no more than `m` keys, all counts are exact.
 ///
 /// ```
 /// use std::time::Duration;
@@ -34,83 +35,75 @@ use crate::clock::nanos;
 #[derive(Debug)]
 pub struct HeavyHitters<K> {
     places: usize,
-    window: u64,
-    counts: Mutex<Windows<K>>,
+    /// Nanoseconds.
+    slice: u64,
+    /// The latest last.
+    slices: Mutex<VecDeque<Slice<K>>>,
 }
 
 #[derive(Debug)]
-struct Windows<K> {
-    /// The number of the present window.
-    index: u64,
-    present: HashMap<K, u64, RandomState>,
-    before: HashMap<K, u64, RandomState>,
+struct Slice<K> {
+    number: u64,
+    counts: HashMap<K, u64, RandomState>,
 }
 
 impl<K: Hash + Eq + Clone> HeavyHitters<K> {
-    /// Remembers at most `places` keys (0 is taken as 1) of the present and as many of the last `window`
-    /// (at least 1 ns). Nothing is allocated before the first is counted.
+    /// Remembers at most `places` keys (0 is taken as 1) of each twelfth of the last `window`. Nothing is
+    /// allocated before the first is counted.
     #[must_use]
     pub fn new(places: usize, window: Duration) -> Self {
-        let counts = Windows { index: 0, present: HashMap::default(), before: HashMap::default() };
-        Self { places: places.max(1), window: nanos(window).max(1), counts: Mutex::new(counts) }
+        let slice = (nanos(window) / SLICES).max(1);
+        Self { places: places.max(1), slice, slices: Mutex::default() }
     }
 
     /// Counts one of `key`. If there is no place for it, it takes that of the one with the fewest, and its
     /// count.
     pub fn count(&self, key: &K, now: Timestamp) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.turn(now.as_nanos() / self.window);
-        let present = &mut counts.present;
-        if let Some(count) = present.get_mut(key) {
+        let mut slices = self.slices(now);
+        let number = now.as_nanos() / self.slice;
+        // After a step back of the clock, the latest goes on.
+        if slices.back().is_none_or(|latest| latest.number < number) {
+            slices.push_back(Slice { number, counts: HashMap::default() });
+        }
+        let Some(Slice { counts, .. }) = slices.back_mut() else { return };
+        if let Some(count) = counts.get_mut(key) {
             *count += 1;
             return;
         }
         let mut inherited = 0;
-        if present.len() >= self.places
-            && let Some((least, count)) = present.iter().min_by_key(|(_, count)| **count)
+        if counts.len() >= self.places
+            && let Some((least, count)) = counts.iter().min_by_key(|(_, count)| **count)
         {
             inherited = *count;
             let least = least.clone();
-            present.remove(&least);
+            counts.remove(&least);
         }
-        present.insert(key.clone(), inherited + 1);
+        counts.insert(key.clone(), inherited + 1);
     }
 
     /// The `most` keys that came most often in the last window, the heaviest first.
     #[must_use]
     pub fn top(&self, most: usize, now: Timestamp) -> Vec<(K, u64)> {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        counts.turn(now.as_nanos() / self.window);
-        // Of a present window that the clock has left backwards, nothing has passed.
-        let passed = now.as_nanos().saturating_sub(counts.index.saturating_mul(self.window));
-        let covered = self.window.saturating_sub(passed);
-        let part = |count: u64| {
-            let part = u128::from(count) * u128::from(covered) / u128::from(self.window);
-            u64::try_from(part).unwrap_or(u64::MAX)
-        };
-        let mut sums = counts.present.clone();
-        for (key, count) in &counts.before {
-            *sums.entry(key.clone()).or_default() += part(*count);
+        let slices = self.slices(now);
+        let mut sums: HashMap<K, u64> = HashMap::new();
+        for (key, count) in slices.iter().flat_map(|slice| &slice.counts) {
+            *sums.entry(key.clone()).or_default() += count;
         }
-        drop(counts);
-        let mut top: Vec<_> = sums.into_iter().filter(|(_, count)| *count > 0).collect();
+        drop(slices);
+        let mut top: Vec<_> = sums.into_iter().collect();
         top.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         top.truncate(most);
         top
     }
-}
 
-impl<K> Windows<K> {
-    /// Goes on to the present window. After a step back of the clock it stays where it is.
-    fn turn(&mut self, index: u64) {
-        if index <= self.index {
-            return;
+    /// Those that lie within the last window.
+    fn slices(&self, now: Timestamp) -> MutexGuard<'_, VecDeque<Slice<K>>> {
+        let mut slices = self.slices.lock().unwrap_or_else(PoisonError::into_inner);
+        let present = now.as_nanos() / self.slice;
+        while slices.front().is_some_and(|slice| slice.number.saturating_add(SLICES) <= present) {
+            slices.pop_front();
         }
-        self.before = std::mem::take(&mut self.present);
-        if index > self.index + 1 {
-            self.before.clear();
-        }
-        self.index = index;
+        slices
     }
 }
 
@@ -125,16 +118,17 @@ mod tests {
     }
 
     #[test]
-    fn what_came_before_the_last_window_fades_and_is_forgotten() {
-        let hitters = HeavyHitters::new(8, MINUTE);
-        for _ in 0..60 {
-            hitters.count(&"ada", at(30));
+    fn what_is_older_than_the_window_has_left_and_nothing_leaves_long_before() {
+        for start in 0..60 {
+            let hitters = HeavyHitters::new(8, MINUTE);
+            for _ in 0..60 {
+                hitters.count(&"ada", at(start));
+            }
+            assert_eq!(hitters.top(8, at(start + 55)), [("ada", 60)]);
+            hitters.count(&"bob", at(start + 56));
+            assert_eq!(hitters.top(8, at(start + 60)), [("bob", 1)]);
+            assert_eq!(hitters.top(8, at(start + 400)), []);
         }
-        assert_eq!(hitters.top(8, at(59)), [("ada", 60)]);
-        assert_eq!(hitters.top(8, at(90)), [("ada", 30)]);
-        hitters.count(&"bob", at(91));
-        assert_eq!(hitters.top(8, at(105)), [("ada", 15), ("bob", 1)]);
-        assert_eq!(hitters.top(8, at(400)), []);
     }
 
     #[test]

@@ -19,8 +19,6 @@ mod rules;
 mod wait;
 mod window;
 
-pub(crate) use aligned::Aligned;
-
 use std::hash::Hash;
 
 use crate::Timestamp;

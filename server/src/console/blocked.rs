@@ -97,8 +97,9 @@ fn expected(
     from: Option<&str>,
     now: Timestamp,
 ) -> Result<Option<Blocked>, ApiError> {
-    let blocked = console.plan.blocks.list.check(&address, now);
-    if from.is_none_or(|from| blocked.as_ref().map(rule).unwrap_or_default() == from) {
+    let blocked = console.plan.blocks.list.peek(&address, now);
+    if from.is_none_or(|from| blocked.as_ref().map(|blocked| rule(blocked, now)).unwrap_or_default() == from)
+    {
         return Ok(blocked);
     }
     let address = shown(address);
@@ -114,10 +115,14 @@ fn expected(
 }
 
 /// Names a block: another one of the same address has another name.
-fn rule(blocked: &Blocked) -> String {
+fn rule(blocked: &Blocked, now: Timestamp) -> String {
     let mut hasher = DefaultHasher::new();
-    let until = blocked.until.map_or(u64::MAX, Timestamp::as_nanos);
-    (until, reason(&blocked.reason), blocked.repetition).hash(&mut hasher);
+    // By the calendar, so that it is the same after a restart, and roughly, because it is computed anew each time.
+    let ends = blocked.retry_after(now).map(|left| {
+        let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        unix_ms().saturating_add(left_ms).saturating_add(5_000) / 10_000
+    });
+    (ends, reason(&blocked.reason), blocked.repetition).hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 
@@ -202,7 +207,7 @@ fn entry(address: IpAddr, blocked: &Blocked, now: Timestamp) -> BlockedAddress {
         by_hand: matches!(blocked.reason, BlockReason::Manual(_)),
         repetition: blocked.repetition,
         refused: blocked.refused,
-        rule: rule(blocked),
+        rule: rule(blocked, now),
         by: match (&blocked.reason, blocked.repetition) {
             (BlockReason::Manual(_), _) => "hand".to_owned(),
             (BlockReason::Rejections { .. }, 0 | 1) => "limits".to_owned(),

@@ -142,7 +142,11 @@ pub async fn reset(
         by: act::by(&headers),
         reason: act::short(&reason),
     });
-    let says = "Closed, and what it counted is forgotten.";
+    let mode = target.breaker.mode();
+    let says = match mode {
+        BreakerMode::Automatic => "Closed, and what it counted is forgotten.".to_owned(),
+        _ => format!("What it counted is forgotten, but it stays {}.", mode.word()),
+    };
     Ok(Json(json!({"breaker": name, "from": from, "to": BreakerState::Closed, "says": says})))
 }
 

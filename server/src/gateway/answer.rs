@@ -111,6 +111,12 @@ pub fn exhausted() -> Response<ResponseBody> {
     later(error!(503, "The gateway has no more connections to give", problem), 1)
 }
 
+/// No place for the request came free in time.
+pub fn waited_in_vain(retry_after_s: u64) -> Response<ResponseBody> {
+    let problem = Problem::ReducedCapacity("The request waited for its turn for too long");
+    later(error!(503, "The request waited for its turn for too long", problem), retry_after_s)
+}
+
 /// No place for the request, and none in the queue.
 pub fn shed(retry_after_s: u64) -> Response<ResponseBody> {
     let problem = Problem::ReducedCapacity("Too many requests are waiting already");

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use http::Response;
-use rad_resilience::bulkhead::{BulkheadRejection, Place};
+use rad_resilience::bulkhead::{BulkheadRejection, Place, RejectReason};
 
 use super::body::{RequestBody, ResponseBody};
 use super::forward::{Outgoing, forward};
@@ -57,7 +57,13 @@ pub fn shed(
         worker.shard.routes[asked.route].fallbacks.add();
     }
     ticket.sheds();
-    instead.unwrap_or_else(|| answer::shed(limit::ceil_s(rejection.retry_after).max(1)))
+    instead.unwrap_or_else(|| {
+        let retry_after_s = limit::ceil_s(rejection.retry_after).max(1);
+        match rejection.reason {
+            RejectReason::WaitedTooLong => answer::waited_in_vain(retry_after_s),
+            RejectReason::Full | RejectReason::Shed => answer::shed(retry_after_s),
+        }
+    })
 }
 
 /// The fixed answer that stands in for a route's upstream, if it has one.

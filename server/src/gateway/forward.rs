@@ -3,7 +3,7 @@
 mod hedged;
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, Response};
@@ -100,10 +100,11 @@ pub async fn forward(
             _ => one.attempt(admission, sent, &mut ticket, &mut tried).await,
         };
         let wait = retry.filter(|_| again.is_some()).and_then(|retry| {
-            let asked = worth_another(&attempt, retry)?;
+            let now_s = worker.unix_s(worker.now());
+            let asked = worth_another(&attempt, retry, now_s)?;
             let wait = retry.wait(attempts, previous, asked)?;
             let now = worker.now();
-            if now.since(started) + wait >= timeout {
+            if now.since(started).saturating_add(wait) >= timeout {
                 return None;
             }
             // It may open its breaker; then nobody has to wait, or to pay, for an attempt that is none.
@@ -156,10 +157,10 @@ fn outcome(attempt: &Attempt) -> Outcome {
 }
 
 /// Whether an attempt is worth another, and how long its answer asks to wait.
-fn worth_another(attempt: &Attempt, retry: &Retry) -> Option<Duration> {
+fn worth_another(attempt: &Attempt, retry: &Retry, now_s: u64) -> Option<Duration> {
     match attempt {
         Ok((answer, _)) => {
-            retry.statuses.contains(&answer.status.as_u16()).then(|| retry_after(&answer.headers))
+            retry.statuses.contains(&answer.status.as_u16()).then(|| retry_after(&answer.headers, now_s))
         }
         Err(Failure::Unreachable | Failure::Broken | Failure::Unlucky | Failure::TimedOut) => {
             Some(Duration::ZERO)
@@ -170,10 +171,19 @@ fn worth_another(attempt: &Attempt, retry: &Retry) -> Option<Duration> {
     }
 }
 
-/// The seconds that an answer asks to wait; a date is left to the backoff.
-fn retry_after(headers: &HeaderMap) -> Duration {
-    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-    seconds.map_or(Duration::ZERO, Duration::from_secs)
+/// The time that an answer asks to wait, as seconds or as a date (RFC 9110 §10.2.3); none if it is neither.
+fn retry_after(headers: &HeaderMap, now_s: u64) -> Duration {
+    let Some(text) = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::trim) else {
+        return Duration::ZERO;
+    };
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More than can be counted is longer than anybody waits.
+        return Duration::from_secs(text.parse().unwrap_or(u64::MAX));
+    }
+    let date = httpdate::parse_http_date(text).ok();
+    let date_s =
+        date.and_then(|date| date.duration_since(UNIX_EPOCH).ok()).map_or(0, |since| since.as_secs());
+    Duration::from_secs(date_s.saturating_sub(now_s))
 }
 
 fn give_up(failure: Failure, mut ticket: Ticket) -> Response<ResponseBody> {

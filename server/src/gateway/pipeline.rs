@@ -77,7 +77,7 @@ pub async fn handle(
                 }
             };
             if let (Some(limited), Some(fields)) = (limited, &worker.plan.routes[route].limit_fields) {
-                limit::tell(&limited, fields, worker.unix_s(limited.at), response.headers_mut());
+                limit::tell(&limited, fields, worker.unix_ms(limited.at), response.headers_mut());
             }
             response
         }

@@ -156,6 +156,11 @@ impl Worker {
         tokio::time::Instant::from_std(self.clock.instant(moment))
     }
 
+    /// The moment in milliseconds since 1970, rounded up.
+    pub fn unix_ms(&self, moment: Timestamp) -> u64 {
+        self.unix_origin_ms.get().saturating_add(moment.as_nanos().div_ceil(1_000_000))
+    }
+
     /// The moment in seconds since 1970.
     pub fn unix_s(&self, moment: Timestamp) -> u64 {
         self.unix_origin_ms.get().saturating_add(moment.as_nanos() / 1_000_000) / 1_000

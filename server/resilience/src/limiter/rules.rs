@@ -147,7 +147,9 @@ impl Rules {
         let mut tightest = (&self.windows[0], self.windows[0].gauge(words[0], now));
         for (window, words) in self.windows.iter().zip(words).skip(1) {
             let gauge = window.gauge(*words, now);
-            if gauge.remaining < tightest.1.remaining {
+            let order = (gauge.remaining, std::cmp::Reverse(gauge.whole_after));
+            // Of windows that have as much left, the one that is whole later says when to come back.
+            if order < (tightest.1.remaining, std::cmp::Reverse(tightest.1.whole_after)) {
                 tightest = (window, gauge);
             }
         }

@@ -59,15 +59,15 @@ fn breaker(table: &mut Table<'_>) -> BreakerSettings {
     let failure_rate_threshold = table.value("failure_rate_threshold", &share());
     let slow_call_rate_threshold = table.value("slow_call_rate_threshold", &share());
     let consecutive = table.value("consecutive_failures", &failures);
-    // Who asks for rates and does not name a number in a row means the rates.
-    let has_rates = failure_rate_threshold.is_some() || slow_call_rate_threshold.is_some();
+    // Who asks for a rate of failures and does not name a number in a row means the rate.
+    let has_rate = failure_rate_threshold.is_some();
     let sliding_window = table.value("sliding_window", &sliding_window()).unwrap_or(default.sliding_window);
     let fewest = match sliding_window {
         SlidingWindow::CountBased { calls } => calls.min(default.minimum_number_of_calls),
         SlidingWindow::TimeBased { .. } => default.minimum_number_of_calls,
     };
     BreakerSettings {
-        consecutive_failures: if has_rates {
+        consecutive_failures: if has_rate {
             consecutive
         } else {
             consecutive.or(default.consecutive_failures)

@@ -53,10 +53,10 @@ impl LimitFields {
     }
 }
 
-/// Tells the caller where it stands, at a second since 1970. `X-RateLimit-Reset` is the second since 1970 at
+/// Tells the caller where it stands, at a millisecond since 1970. `X-RateLimit-Reset` is the second since 1970 at
 /// which the window is whole again, `Retry-After` the seconds until a rejected caller may try again, or until
 /// then; `t` of `RateLimit` the seconds until the window has room for more than it has now.
-pub fn tell(limited: &Limited, fields: &LimitFields, now_s: u64, headers: &mut HeaderMap) {
+pub fn tell(limited: &Limited, fields: &LimitFields, now_ms: u64, headers: &mut HeaderMap) {
     let Limited { decision, standings, .. } = limited;
     // At once, or the table would grow several times.
     headers.reserve(8);
@@ -71,7 +71,10 @@ pub fn tell(limited: &Limited, fields: &LimitFields, now_s: u64, headers: &mut H
         text.extend_from_slice(digits.format(retry_s).as_bytes());
     }
     ends[0] = text.len();
-    let numbers = [u64::from(decision.quota.requests()), u64::from(decision.remaining), now_s + reset_s];
+    let reset_ms = u64::try_from(decision.reset_after.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
+    // Rounded up once: who comes at that second is not too early.
+    let whole_s = now_ms.saturating_add(reset_ms).div_ceil(1_000);
+    let numbers = [u64::from(decision.quota.requests()), u64::from(decision.remaining), whole_s];
     for (number, end) in numbers.into_iter().zip(&mut ends[1..=3]) {
         if fields.x_ratelimit {
             text.extend_from_slice(digits.format(number).as_bytes());
@@ -134,7 +137,7 @@ mod tests {
         let at = now.after(Duration::from_millis(500));
         let (decision, standings) = limiter.check_all(&(), at);
         let limited = Limited { decision, standings, at };
-        tell(&limited, &LimitFields::new(headers, &quotas), 1_800_000_000, &mut said);
+        tell(&limited, &LimitFields::new(headers, &quotas), 1_800_000_000_000, &mut said);
         said
     }
 

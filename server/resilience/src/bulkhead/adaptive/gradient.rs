@@ -8,6 +8,10 @@ const BASELINE_SECONDS: f64 = 600.0;
 const RELEARN_SECONDS: f64 = 5.0;
 /// Latency up to this multiple of the baseline is called unchanged.
 const FLAT: f64 = 1.1;
+/// When the limit has fallen to this part of what it was at the highest latency, it is seen whether that helped.
+const LOWERED: f64 = 0.7;
+/// A queue would have become as much shorter; latency that is still this part of what it was is no queue's.
+const NO_QUEUE: f64 = 0.85;
 /// The limit never falls faster than by this factor (before smoothing).
 const STEEPEST: f64 = 0.5;
 
@@ -19,8 +23,9 @@ const STEEPEST: f64 = 0.5;
 ///
 /// - Gradient2's baseline is a long average, so that a lasting overload becomes the new normal and the limit
 ///   runs away. Here the baseline rises only while requests have room (less than half of the limit is
-///   used), and falls within seconds when latency does. If latency rises for good for another reason, the limit
-///   falls to its lower bound; what is measured there is no queue, and becomes the baseline within seconds.
+///   used), and falls within seconds when latency does. If latency rises for good for another reason, a lower limit does
+///   not lower it, as it would a queue (Little's law: at full use, latency is in proportion to what is in
+///   flight); what is measured then becomes the baseline within seconds.
 /// - Gradient2 adds a few places a second. Here the limit doubles with each window in which it held requests
 ///   back and latency was as usual.
 ///
@@ -39,7 +44,9 @@ pub struct Gradient {
     smoothing: f64,
     /// The latency without a queue, in seconds.
     baseline: Option<f64>,
-    /// At the lowest limit, to see whether latency is high without a queue.
+    /// The highest latency since it was last usual, and the limit at that time.
+    peak: Option<(f64, f64)>,
+    /// Latency is high without a queue.
     relearning: bool,
 }
 
@@ -51,6 +58,7 @@ impl Default for Gradient {
             tolerance: 1.5,
             smoothing: 0.2,
             baseline: None,
+            peak: None,
             relearning: false,
         }
     }
@@ -69,7 +77,7 @@ impl Gradient {
         if !(smoothing > 0.0 && smoothing <= 1.0) {
             return Err(InvalidAdaptive::Smoothing(smoothing));
         }
-        Ok(Self { bounds, tolerance, smoothing, baseline: None, relearning: false })
+        Ok(Self { bounds, tolerance, smoothing, baseline: None, peak: None, relearning: false })
     }
 
     pub(super) fn next(&mut self, limit: f64, window: &Window) -> f64 {
@@ -78,8 +86,11 @@ impl Gradient {
         let has_room = window.wanted < limit / 2.0;
         let baseline = self.follow(latency, has_room, window.length);
         let usual = latency <= baseline * FLAT;
-        if usual || !self.bounds.is_min(limit) {
+        if usual {
             self.relearning = false;
+            self.peak = None;
+        } else if !has_room {
+            self.judge(latency, limit);
         }
         if has_room || self.relearning {
             return self.bounds.clamp(limit);
@@ -91,8 +102,21 @@ impl Gradient {
         let gradient = (self.tolerance * baseline / latency).min(1.0) * (1.0 - window.drops);
         let target = limit * gradient.max(STEEPEST) + limit.sqrt();
         let next = self.bounds.clamp(limit + (target - limit) * self.smoothing);
-        self.relearning = !usual && self.bounds.is_min(next);
+        self.relearning |= !usual && self.bounds.is_min(next);
         next
+    }
+
+    /// Whether a lower limit has helped against an unusual latency. If so, that is where the next look begins.
+    fn judge(&mut self, latency: f64, limit: f64) {
+        match self.peak {
+            Some((highest, at)) if latency <= highest => {
+                if limit <= at * LOWERED {
+                    self.relearning |= latency > highest * NO_QUEUE;
+                    self.peak = Some((latency, limit));
+                }
+            }
+            _ => self.peak = Some((latency, limit)),
+        }
     }
 
     /// Moves the baseline towards `latency`, and returns it.

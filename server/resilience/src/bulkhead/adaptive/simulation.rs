@@ -130,6 +130,20 @@ fn a_target_that_gets_slower_for_good_is_learned_anew_within_a_minute() {
 }
 
 #[test]
+fn a_target_that_gets_slower_under_more_load_than_the_limit_holds_is_learned_anew() {
+    // From 100 to 300 ms, with the requests of some sixty clients: the limit must not stay where they queue.
+    let bulkhead = gradient(20);
+    let quick = Target { capacity: 1_000, ..TARGET };
+    simulate(&bulkhead, quick, 300.0, 20);
+    let slower = Target { capacity: 1_000, service: Duration::from_millis(300), ..TARGET };
+    simulate(&bulkhead, slower, 200.0, 30);
+    let before = bulkhead.figures().rejected.iter().sum::<u64>();
+    let result = simulate(&bulkhead, slower, 200.0, 30);
+    assert_eq!(result.rejected - before, 0, "limit {}", result.limit);
+    assert!(result.limit >= 60, "{}", result.limit);
+}
+
+#[test]
 fn below_capacity_aimd_rejects_nothing_even_from_a_low_start() {
     let result = simulate(&aimd(20), TARGET, 0.8 * TARGET.per_second(), 60);
     assert_eq!(result.rejected, 0, "{}", result.limit);
