@@ -146,8 +146,8 @@ fn listed(runs: RwSignal<Vec<Run>>, at: usize) -> Settled {
         vec![
             cell("", when),
             cell("mono cut whole", of(|run| run.query.split_whitespace().collect::<Vec<_>>().join(" "))),
-            holding("", pill),
-            cell("", of(cache)),
+            holding("keep", pill),
+            cell("keep", of(cache)),
             cell("num whole", of(|run| took(run.took_ms))),
             cell("num wide muted", of(left)),
         ],

@@ -73,7 +73,11 @@ enum What {
 
 pub async fn invalidate(State(console): Shared, Body(body): Body) -> Result<Json<Value>, ApiError> {
     let cache = &console.plan.cache;
-    let asked = parse(&body)?;
+    let asked = parse(&body).map_err(|_: ApiError| {
+        ApiError::bad_request(
+            "the body is one of {\"tag\": \"…\"}, {\"organisation\": \"…\"} and {\"all\": true}",
+        )
+    })?;
     // Said of an organisation of whom there is nothing.
     let mut of = String::new();
     let forgotten = match asked {

@@ -298,3 +298,32 @@ fn is_exhaustion(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable
         || matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upstream_says_when_to_come_back_in_seconds_or_by_a_date() {
+        // Thu, 01 Jan 2026 00:00:00 GMT.
+        const NOW_S: u64 = 1_767_225_600;
+        let asked = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, http::HeaderValue::from_static(value));
+            retry_after(&headers, NOW_S)
+        };
+        for (value, seconds) in [
+            (" 7 ", 7),
+            ("18446744073709551616", u64::MAX),
+            ("Thu, 01 Jan 2026 00:00:02 GMT", 2),
+            ("Thursday, 01-Jan-26 00:01:00 GMT", 60),
+            ("Wed, 31 Dec 2025 23:59:59 GMT", 0),
+            ("soon", 0),
+            ("-1", 0),
+            ("", 0),
+        ] {
+            assert_eq!(asked(value), Duration::from_secs(seconds), "{value:?}");
+        }
+        assert_eq!(retry_after(&HeaderMap::new(), NOW_S), Duration::ZERO);
+    }
+}

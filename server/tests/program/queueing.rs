@@ -57,6 +57,20 @@ async fn who_finds_the_queue_full_is_told_when_to_come_back() {
 }
 
 #[tokio::test]
+async fn who_waited_for_too_long_is_told_so_and_not_that_the_queue_is_full() {
+    let (upstream, program) = routed("", "queue = { limit = 1, waiting = 5, max_wait = \"50ms\" }").await;
+    upstream.hold();
+    let first = tokio::spawn(get(program.gateway, "/first"));
+    eventually("the first is in flight", async || (upstream.asked() == 1).then_some(())).await;
+    let waited = get(program.gateway, "/second").await;
+    assert_eq!(waited.status, StatusCode::SERVICE_UNAVAILABLE);
+    let said = waited.json().to_string();
+    assert!(said.contains("The request waited for its turn for too long"), "{said}");
+    upstream.release();
+    assert_eq!(first.await.unwrap().status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn the_console_tells_how_a_queue_stands() {
     let (upstream, program) = routed("", "queue = { limit = 2, waiting = 5 }").await;
     upstream.hold();

@@ -22,6 +22,24 @@ fn provoke(list: &Blocklist<u64>, key: u64, now: Timestamp) -> Duration {
 }
 
 #[test]
+fn every_block_that_comes_or_goes_is_a_change_and_a_look_is_none() {
+    let list = list();
+    provoke(&list, 1, START);
+    let before = list.changes();
+    assert!(list.peek(&1, START).is_some_and(|blocked| blocked.refused == 0));
+    assert_eq!(list.check(&1, START).map(|blocked| blocked.refused), Some(1));
+    assert_eq!(list.changes(), before);
+    // One ends while another begins: as many as before, and not the same.
+    let later = START.after(11 * MINUTE);
+    list.sweep(later);
+    provoke(&list, 2, later);
+    assert!(list.len() == 1 && list.changes() > before);
+    let before = list.changes();
+    list.unblock(&2, later);
+    assert!(list.changes() > before);
+}
+
+#[test]
 fn the_nth_rejection_blocks_and_time_unblocks() {
     let list = list();
     assert_eq!(provoke(&list, 1, START), 10 * MINUTE);

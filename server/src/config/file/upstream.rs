@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use rad_model::Share;
 use rad_resilience::BreakerSettings;
 use rad_resilience::breaker::{OpenGrowth, SlidingWindow};
 
 use super::super::read::{Kind, Table, Wrong, number, text, whole};
 use super::super::tree::Value;
-use super::{MAX_DURATION, share, some_time};
+use super::{MAX_DURATION, some_time};
 
 #[derive(Debug)]
 pub struct Upstream {
@@ -56,8 +57,8 @@ fn breaker(table: &mut Table<'_>) -> BreakerSettings {
     let failures = whole(1..=BreakerSettings::MAX_FAILURES, None);
     let probes = whole(1..=BreakerSettings::MAX_PROBES, None);
     let calls = whole(1..=BreakerSettings::MAX_WINDOW_CALLS, None);
-    let failure_rate_threshold = table.value("failure_rate_threshold", &share());
-    let slow_call_rate_threshold = table.value("slow_call_rate_threshold", &share());
+    let failure_rate_threshold = table.value("failure_rate_threshold", &rate());
+    let slow_call_rate_threshold = table.value("slow_call_rate_threshold", &rate());
     let consecutive = table.value("consecutive_failures", &failures);
     // Who asks for a rate of failures and does not name a number in a row means the rate.
     let has_rate = failure_rate_threshold.is_some();
@@ -83,6 +84,13 @@ fn breaker(table: &mut Table<'_>) -> BreakerSettings {
         successes_to_close: table.value("successes_to_close", &probes).unwrap_or(default.successes_to_close),
         half_open_for: table.value("half_open_for", &some_time()).unwrap_or(default.half_open_for),
     }
+}
+
+/// A share above which something happens: of nothing, it would always.
+fn rate() -> Kind<Share> {
+    number("a rate", "write a number of percent, 0.01 to 100", |percent| {
+        Share::from_percent(percent).filter(|share| *share != Share::NONE)
+    })
 }
 
 fn open_growth(table: &mut Table<'_>) -> OpenGrowth {

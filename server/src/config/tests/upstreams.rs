@@ -36,7 +36,12 @@ fn slow_calls_are_a_share_and_a_time_that_a_call_may_take() {
     }
     let both = "slow_call_rate_threshold = 50, slow_call_duration_threshold = \"10s\"";
     let settings = parse(&with_breaker("10s", both)).unwrap();
-    assert_eq!(settings.upstreams[0].breaker.settings().slow_call_duration_threshold.as_secs(), 10);
+    let breaker = settings.upstreams[0].breaker.settings();
+    assert_eq!(breaker.slow_call_duration_threshold.as_secs(), 10);
+    // An upstream that fails fast is never slow.
+    assert_eq!(breaker.consecutive_failures, Some(5));
+    let settings = parse(&with_breaker("10s", "failure_rate_threshold = 50")).unwrap();
+    assert_eq!(settings.upstreams[0].breaker.settings().consecutive_failures, None);
 }
 
 #[test]

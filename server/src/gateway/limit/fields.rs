@@ -153,6 +153,22 @@ mod tests {
     }
 
     #[test]
+    fn who_comes_at_the_second_that_was_told_is_not_too_early() {
+        let policy = Policy::new(Strategy::FixedWindow, &["10/minute".parse().unwrap()]).unwrap();
+        let limiter = Limiter::new(policy, 10);
+        for at_ms in (0..60_000).step_by(37) {
+            let at = Timestamp::from_nanos(at_ms * 1_000_000);
+            let (decision, standings) = limiter.check_all(&at_ms, at);
+            let limited = Limited { decision, standings, at };
+            let mut said = HeaderMap::new();
+            // The clock of the limits began in the middle of a second.
+            let fields = LimitFields::new(BOTH, &["10/minute".parse().unwrap()]);
+            tell(&limited, &fields, 1_800_000_000_400 + at_ms, &mut said);
+            assert_eq!(said[RESET], "1800000061", "{at_ms}");
+        }
+    }
+
+    #[test]
     fn a_rejected_caller_is_told_when_to_try_again() {
         let headers = told(10, BOTH, HeaderMap::new());
         assert_eq!(headers[RETRY_AFTER], "6");
