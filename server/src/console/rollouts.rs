@@ -131,7 +131,8 @@ async fn obey(
             Order::Set(_) => format!("It was at {to} % already."),
             Order::Pause => format!("Paused at {to} %."),
             Order::Resume => format!("Goes on at {to} %."),
-            Order::Start | Order::Promote | Order::RollBack => format!("It stays at {to} %."),
+            Order::Start => format!("Begins at {to} %, where it was."),
+            Order::Promote | Order::RollBack => format!("It stays at {to} %."),
         };
         act::receipt(says, None)
     } else {
