@@ -167,6 +167,9 @@ impl Rollout {
             return Err(Refused::Overtaken(from.share));
         }
         course.obey(order, &self.stages, cause.at_ms).map_err(Refused::NotNow)?;
+        if course.place() == from {
+            return Ok((Changed { from, to: from }, Ok(())));
+        }
         Ok(self.enforce(&course, from, cause, storage))
     }
 

@@ -19,7 +19,7 @@ pub enum Order {
     Promote,
     /// All to legacy at once.
     RollBack,
-    /// To a share that a person chose; the stages are left.
+    /// To a share that a person chose; the stages are left, unless it is the share of this one.
     Set(Share),
 }
 
@@ -120,6 +120,7 @@ impl Course {
             Order::Start => self.take(Step::Promote(0), stages, now_ms),
             Order::Promote => self.take(phase.approve(stages).ok_or(NotNow::NoStage)?, stages, now_ms),
             Order::RollBack => self.enter(Phase::RolledBack, Share::NONE, now_ms),
+            Order::Set(share) if share == self.place.share => {}
             Order::Set(share) => self.enter(Phase::Manual, share, now_ms),
             // The evidence and the time in the stage stay what they are.
             Order::Pause => {

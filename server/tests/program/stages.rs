@@ -139,6 +139,10 @@ async fn orders_that_make_no_sense_are_refused_and_change_nothing() {
     assert_eq!(sides.order("pause").await, StatusCode::CONFLICT);
     assert_eq!(sides.order("resume").await, StatusCode::OK);
     assert_eq!(phase(&sides.standing().await), ("stage", Some(1)));
+    // The share that it has is no new one: the stage goes on.
+    let same = post_json(sides.program.console, "/api/rollouts/r", "{\"percent\": 10}").await;
+    assert_eq!(same.json()["says"], "It was at 10 % already.");
+    assert_eq!(phase(&sides.standing().await), ("stage", Some(1)));
     assert_eq!(sides.order("rollback").await, StatusCode::OK);
     assert_eq!(phase(&sides.standing().await), ("rolled_back", None));
     let history = get(sides.program.console, "/api/rollouts/r/history").await.json();
