@@ -1,33 +1,7 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{Behaviour, Program, Upstream, get, get_with, post_json};
-
-struct Sides {
-    legacy: Upstream,
-    candidate: Upstream,
-    configuration: String,
-}
-
-impl Sides {
-    async fn new(percent: u32) -> Self {
-        let legacy = Upstream::start("legacy", Behaviour::Echo).await;
-        let candidate = Upstream::start("candidate", Behaviour::Echo).await;
-        // Many clients at one address: who they are is what a trusted proxy says.
-        let configuration = format!(
-            "{}{}[rollouts.r]\nlegacy = \"old\"\ncandidate = \"new\"\npercent = {percent}\n\
-             [[routes]]\npath = \"/\"\nrollout = \"r\"\nlimits = []",
-            legacy.table("old", ""),
-            candidate.table("new", "")
-        );
-        Self { legacy, candidate, configuration }
-    }
-
-    fn start(&self) -> Program {
-        let text = crate::support::configuration(&self.configuration);
-        Program::with_text(&text.replace("workers = 2", "workers = 2\ntrusted_proxies = [\"127.0.0.0/8\"]"))
-    }
-}
+use crate::support::{Program, Sides, get, get_with, post_json};
 
 async fn served_by(program: &Program, client: u32) -> String {
     let address = format!("10.0.{}.{}", client / 250, client % 250);
@@ -52,7 +26,7 @@ async fn set(program: &Program, percent: f64) -> Value {
 
 #[tokio::test]
 async fn a_change_moves_real_traffic_and_clients_stay_on_their_side() {
-    let sides = Sides::new(10).await;
+    let sides = Sides::new("percent = 10", "").await;
     let program = sides.start();
     let ten = candidates(&program).await;
     // Four standard deviations around 40 of 400.
@@ -67,7 +41,7 @@ async fn a_change_moves_real_traffic_and_clients_stay_on_their_side() {
 
 #[tokio::test]
 async fn after_a_rollback_no_request_reaches_the_candidate() {
-    let sides = Sides::new(100).await;
+    let sides = Sides::new("percent = 100", "").await;
     let program = sides.start();
     assert_eq!(candidates(&program).await.len(), 400);
     let answer = post_json(program.console, "/api/rollouts/r/rollback", "").await;
@@ -80,7 +54,7 @@ async fn after_a_rollback_no_request_reaches_the_candidate() {
 
 #[tokio::test]
 async fn the_share_and_the_assignment_survive_a_kill() {
-    let sides = Sides::new(10).await;
+    let sides = Sides::new("percent = 10", "").await;
     let program = sides.start();
     set(&program, 33.0).await;
     let before = candidates(&program).await;
@@ -91,7 +65,7 @@ async fn the_share_and_the_assignment_survive_a_kill() {
 
 #[tokio::test]
 async fn a_browser_in_legacy_mode_is_served_by_legacy() {
-    let sides = Sides::new(100).await;
+    let sides = Sides::new("percent = 100", "").await;
     let program = sides.start();
     let pinned = get_with(program.gateway, "/", &[("cookie", "a=1; rad_mode=legacy")]).await;
     assert_eq!(pinned.header("x-served-by"), "legacy");
@@ -101,7 +75,7 @@ async fn a_browser_in_legacy_mode_is_served_by_legacy() {
 
 #[tokio::test]
 async fn an_impossible_change_is_refused_with_what_is_allowed_and_changes_nothing() {
-    let sides = Sides::new(10).await;
+    let sides = Sides::new("percent = 10", "").await;
     let program = sides.start();
     for (path, body, status, word) in [
         ("/api/rollouts/r", r#"{"percent": 101}"#, 400, "0 to 100"),
@@ -123,7 +97,7 @@ async fn an_impossible_change_is_refused_with_what_is_allowed_and_changes_nothin
 
 #[tokio::test]
 async fn a_page_of_another_site_cannot_move_traffic() {
-    let sides = Sides::new(10).await;
+    let sides = Sides::new("percent = 10", "").await;
     let program = sides.start();
     let request = http::Request::post("/api/rollouts/r/rollback")
         .header("host", program.console.to_string())

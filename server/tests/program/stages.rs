@@ -1,30 +1,22 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{Behaviour, Program, Upstream, eventually, get, get_with, post_json};
+use crate::support::{Behaviour, Program, Sides, eventually, get, get_with, post_json};
 
-struct Sides {
-    legacy: Upstream,
-    candidate: Upstream,
+struct Rollout {
+    sides: Sides,
     program: Program,
 }
 
-impl Sides {
-    async fn new(rollout: &str) -> Self {
-        Self::with(rollout, "").await
+impl Rollout {
+    async fn new(settings: &str) -> Self {
+        Self::with(settings, "").await
     }
 
-    async fn with(rollout: &str, upstream: &str) -> Self {
-        let legacy = Upstream::start("legacy", Behaviour::Echo).await;
-        let candidate = Upstream::start("candidate", Behaviour::Echo).await;
-        let text = crate::support::configuration(&format!(
-            "{}{}[rollouts.r]\nlegacy = \"old\"\ncandidate = \"new\"\n{rollout}\n\
-             [[routes]]\npath = \"/\"\nrollout = \"r\"\nlimits = []",
-            legacy.table("old", upstream),
-            candidate.table("new", upstream)
-        ));
-        let text = text.replace("workers = 2", "workers = 2\ntrusted_proxies = [\"127.0.0.0/8\"]");
-        Self { legacy, candidate, program: Program::with_text(&text) }
+    async fn with(settings: &str, upstreams: &str) -> Self {
+        let sides = Sides::new(settings, upstreams).await;
+        let program = sides.start();
+        Self { sides, program }
     }
 
     /// Requests of so many clients, one each.
@@ -61,17 +53,17 @@ fn phase(standing: &Value) -> (&str, Option<u64>) {
 
 #[tokio::test]
 async fn a_healthy_candidate_goes_through_all_stages_by_itself() {
-    let sides = Sides::new("stages = [50, 100]\nbake = \"1s\"").await;
-    assert_eq!(phase(&sides.standing().await), ("manual", None));
-    assert_eq!(sides.order("start").await, StatusCode::OK);
-    let first = sides.standing().await;
+    let rollout = Rollout::new("stages = [50, 100]\nbake = \"1s\"").await;
+    assert_eq!(phase(&rollout.standing().await), ("manual", None));
+    assert_eq!(rollout.order("start").await, StatusCode::OK);
+    let first = rollout.standing().await;
     assert_eq!((phase(&first), &first["percent"]), (("stage", Some(1)), &json!(50)));
     assert_eq!(first["verdict"], "not_enough_evidence");
     assert!(first["requests_needed"].as_u64().is_some_and(|needed| needed > 500), "{first}");
 
-    let done = sides.until("all stages are through", |standing| phase(standing).0 == "complete").await;
+    let done = rollout.until("all stages are through", |standing| phase(standing).0 == "complete").await;
     assert_eq!(done["percent"], 100);
-    let history = get(sides.program.console, "/api/rollouts/r/history").await.json();
+    let history = get(rollout.program.console, "/api/rollouts/r/history").await.json();
     let shares: Vec<_> = history.as_array().unwrap().iter().map(|change| &change["to"]).collect();
     assert_eq!(shares, [100, 100, 50].map(|share| json!(share)).iter().collect::<Vec<_>>());
     assert_eq!((&history[1]["by"], &history[2]["by"]), (&json!("verdict"), &json!("api")));
@@ -80,71 +72,71 @@ async fn a_healthy_candidate_goes_through_all_stages_by_itself() {
 
 #[tokio::test]
 async fn a_candidate_that_breaks_is_taken_out_and_asked_no_more() {
-    let sides = Sides::new("stages = [50, 100]\nbake = \"10m\"").await;
-    assert_eq!(sides.order("start").await, StatusCode::OK);
-    sides.ask(100).await;
-    assert!(sides.candidate.asked() > 20 && sides.legacy.asked() > 20);
-    sides.candidate.behave(Behaviour::Status(500));
-    let out = sides.until("it is rolled back", |standing| phase(standing).0 == "rolled_back").await;
+    let rollout = Rollout::new("stages = [50, 100]\nbake = \"10m\"").await;
+    assert_eq!(rollout.order("start").await, StatusCode::OK);
+    rollout.ask(100).await;
+    assert!(rollout.sides.candidate.asked() > 20 && rollout.sides.legacy.asked() > 20);
+    rollout.sides.candidate.behave(Behaviour::Status(500));
+    let out = rollout.until("it is rolled back", |standing| phase(standing).0 == "rolled_back").await;
     assert_eq!(out["percent"], 0);
-    let (asked, told) = (sides.candidate.asked(), sides.program.log_line("rollout_changed"));
+    let (asked, told) = (rollout.sides.candidate.asked(), rollout.program.log_line("rollout_changed"));
     // The order to start was told first.
     assert_eq!((&told["by"], &told["to_percent"]), (&json!("api"), &json!("50")));
-    let told = sides.program.log_line("rollout_changed");
+    let told = rollout.program.log_line("rollout_changed");
     assert_eq!((&told["by"], &told["to_percent"]), (&json!("verdict"), &json!("0")));
     assert!(told["reason"].as_str().unwrap().contains(" failed since this stage began"), "{told}");
-    sides.ask(300).await;
-    assert_eq!(sides.candidate.asked(), asked, "a request reached the candidate after the rollback");
+    rollout.ask(300).await;
+    assert_eq!(rollout.sides.candidate.asked(), asked, "a request reached the candidate after the rollback");
 }
 
 #[tokio::test]
 async fn what_legacy_suffers_as_well_takes_no_candidate_out() {
-    let sides = Sides::with("stages = [50, 100]", "breaker = { consecutive_failures = 1000 }").await;
-    assert_eq!(sides.order("start").await, StatusCode::OK);
-    sides.ask(100).await;
-    sides.legacy.behave(Behaviour::Status(500));
-    sides.ask(100).await;
-    sides.candidate.behave(Behaviour::Status(500));
-    let both = sides.until("it is seen", |standing| standing["verdict"] == "legacy_fails_too").await;
+    let rollout = Rollout::with("stages = [50, 100]", "breaker = { consecutive_failures = 1000 }").await;
+    assert_eq!(rollout.order("start").await, StatusCode::OK);
+    rollout.ask(100).await;
+    rollout.sides.legacy.behave(Behaviour::Status(500));
+    rollout.ask(100).await;
+    rollout.sides.candidate.behave(Behaviour::Status(500));
+    let both = rollout.until("it is seen", |standing| standing["verdict"] == "legacy_fails_too").await;
     assert_eq!((phase(&both), &both["percent"]), (("stage", Some(1)), &json!(50)), "{both}");
 }
 
 #[tokio::test]
 async fn killed_in_its_second_stage_it_goes_on_in_its_second_stage() {
-    let mut sides = Sides::new("stages = [10, 50, 100]\nbake = \"10m\"").await;
+    let mut rollout = Rollout::new("stages = [10, 50, 100]\nbake = \"10m\"").await;
     for order in ["start", "promote"] {
-        assert_eq!(sides.order(order).await, StatusCode::OK);
+        assert_eq!(rollout.order(order).await, StatusCode::OK);
     }
-    let before = sides.standing().await;
+    let before = rollout.standing().await;
     assert_eq!((phase(&before), &before["percent"]), (("stage", Some(2)), &json!(50)));
-    sides.program = sides.program.restart("-KILL");
-    let after = sides.standing().await;
+    rollout.program = rollout.program.restart("-KILL");
+    let after = rollout.standing().await;
     assert_eq!((phase(&after), &after["percent"]), (("stage", Some(2)), &json!(50)));
     assert_eq!(after["since_ms"], before["since_ms"], "the stage bakes on");
 
-    assert_eq!(sides.order("pause").await, StatusCode::OK);
-    sides.program = sides.program.restart("-KILL");
-    assert_eq!(phase(&sides.standing().await), ("paused", Some(2)));
+    assert_eq!(rollout.order("pause").await, StatusCode::OK);
+    rollout.program = rollout.program.restart("-KILL");
+    assert_eq!(phase(&rollout.standing().await), ("paused", Some(2)));
 }
 
 #[tokio::test]
 async fn orders_that_make_no_sense_are_refused_and_change_nothing() {
-    let sides = Sides::new("stages = [10, 100]\nbake = \"10m\"\npromotion = \"manual\"").await;
+    let rollout = Rollout::new("stages = [10, 100]\nbake = \"10m\"\npromotion = \"manual\"").await;
     for order in ["pause", "resume", "promote"] {
-        assert_eq!(sides.order(order).await, StatusCode::CONFLICT, "{order}");
+        assert_eq!(rollout.order(order).await, StatusCode::CONFLICT, "{order}");
     }
-    assert_eq!(sides.order("start").await, StatusCode::OK);
-    assert_eq!(sides.order("resume").await, StatusCode::CONFLICT);
-    assert_eq!(sides.order("pause").await, StatusCode::OK);
-    assert_eq!(sides.order("pause").await, StatusCode::CONFLICT);
-    assert_eq!(sides.order("resume").await, StatusCode::OK);
-    assert_eq!(phase(&sides.standing().await), ("stage", Some(1)));
+    assert_eq!(rollout.order("start").await, StatusCode::OK);
+    assert_eq!(rollout.order("resume").await, StatusCode::CONFLICT);
+    assert_eq!(rollout.order("pause").await, StatusCode::OK);
+    assert_eq!(rollout.order("pause").await, StatusCode::CONFLICT);
+    assert_eq!(rollout.order("resume").await, StatusCode::OK);
+    assert_eq!(phase(&rollout.standing().await), ("stage", Some(1)));
     // The share that it has is no new one: the stage goes on.
-    let same = post_json(sides.program.console, "/api/rollouts/r", "{\"percent\": 10}").await;
+    let same = post_json(rollout.program.console, "/api/rollouts/r", "{\"percent\": 10}").await;
     assert_eq!(same.json()["says"], "It was at 10 % already.");
-    assert_eq!(phase(&sides.standing().await), ("stage", Some(1)));
-    assert_eq!(sides.order("rollback").await, StatusCode::OK);
-    assert_eq!(phase(&sides.standing().await), ("rolled_back", None));
-    let history = get(sides.program.console, "/api/rollouts/r/history").await.json();
+    assert_eq!(phase(&rollout.standing().await), ("stage", Some(1)));
+    assert_eq!(rollout.order("rollback").await, StatusCode::OK);
+    assert_eq!(phase(&rollout.standing().await), ("rolled_back", None));
+    let history = get(rollout.program.console, "/api/rollouts/r/history").await.json();
     assert_eq!(history.as_array().map(Vec::len), Some(4), "{history}");
 }

@@ -3,6 +3,7 @@
 
 mod client;
 mod program;
+mod sides;
 mod upstream;
 
 use std::future::Future;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 pub use client::{Answer, delete, get, get_with, post_json, send};
 pub use program::{Program, configuration, failing_start};
+pub use sides::Sides;
 pub use upstream::{Behaviour, Upstream};
 
 /// Asks again until there is an answer; a test that waits for something says so by this.
