@@ -170,6 +170,7 @@ fn Console() -> impl IntoView {
                         <Route path=path!("/queues") view={pages::QUEUES}/>
                         <Route path=path!("/cache") view={pages::CACHE}/>
                         <Route path=path!("/query") view={pages::QUERY}/>
+                        <Route path=path!("/rollouts") view={pages::ROLLOUTS}/>
                         <Route path=path!("/lab") view={pages::LAB}/>
                     </FlatRoutes>
                 </main>

@@ -12,6 +12,7 @@ mod lab;
 mod limits;
 mod origin;
 mod pages;
+mod plans;
 mod request_id;
 mod rollouts;
 mod site;
@@ -126,6 +127,7 @@ fn router(console: Arc<Console>) -> Router {
         ("/blocked", "GET, HEAD, POST", get(blocked::all).post(blocked::block)),
         // The address may hold a slash: 2001:db8::/64.
         ("/blocked/{*address}", "DELETE", delete(blocked::unblock)),
+        ("/plans", "GET, HEAD", get(plans::all)),
         ("/rollouts", "GET, HEAD", get(rollouts::all)),
         ("/rollouts/{name}", "GET, HEAD, POST", get(rollouts::one).post(rollouts::change)),
         ("/rollouts/{name}/history", "GET, HEAD", get(rollouts::history)),

@@ -12,6 +12,7 @@ use crate::signals::{flag, text};
 const OVERVIEW: &str = "M2 9h3l2-5 3 9 2-4h2";
 const BREAKERS: &str = "M1 11h4M11 11h4M5 11l6-6M5 11v.01M11 11v.01";
 const LIMITS: &str = "M2 12a6 6 0 0 1 12 0M8 12l3-5";
+const ROLLOUTS: &str = "M2 12h3V9h4V6h3V3h2";
 const QUEUES: &str = "M2 4h12M2 8h8M2 12h4";
 const CACHE: &str = "M3 4c0-3 10-3 10 0v8c0 3-10 3-10 0V4c0 3 10 3 10 0";
 const QUERY: &str = "M7 2a5 5 0 1 0 .01 0M11 11l3 3";
@@ -45,6 +46,7 @@ pub fn Rail() -> impl IntoView {
             </div>
             {link("/", OVERVIEW, "Overview", false.into())}
             {link("/breakers", BREAKERS, "Breakers", false.into())}
+            {link("/rollouts", ROLLOUTS, "Rollouts", false.into())}
             {link("/limits", LIMITS, "Limits", false.into())}
             {link("/queues", QUEUES, "Queues", false.into())}
             {link("/cache", CACHE, "Cache", false.into())}

@@ -12,7 +12,7 @@ use crate::range::Range;
 use crate::settled::settle;
 use crate::signals::effect;
 
-const LIST: [(&str, &str); 14] = [
+const LIST: [(&str, &str); 15] = [
     ("p", "Pause, or resume"),
     ("t", "Theme: auto, light, dark"),
     ("1 2 3", "Range: 1, 5, 15 minutes"),
@@ -20,6 +20,7 @@ const LIST: [(&str, &str); 14] = [
     ("Shift K", "Kill switch: live integration off or on"),
     ("g o", "Go to the overview"),
     ("g b", "Go to the breakers"),
+    ("g r", "Go to the rollouts"),
     ("g i", "Go to the limits"),
     ("g u", "Go to the queues"),
     ("g c", "Go to the cache"),
@@ -55,6 +56,7 @@ pub fn Shortcuts() -> impl IntoView {
         match key {
             "o" if went => go(&to("/"), true),
             "b" if went => go(&to("/breakers"), true),
+            "r" if went => go(&to("/rollouts"), true),
             "i" if went => go(&to("/limits"), true),
             "u" if went => go(&to("/queues"), true),
             "c" if went => go(&to("/cache"), true),

@@ -9,6 +9,7 @@ mod overview;
 mod part;
 mod query;
 mod queues;
+mod rollouts;
 #[cfg_attr(not(split), path = "whole.rs")]
 mod split;
 
@@ -29,6 +30,8 @@ pub const QUEUES: Part = Part::new("queues", || Box::pin(split::queues()));
 pub const CACHE: Part = Part::new("cache", || Box::pin(split::cache()));
 /// A search through the whole pipeline.
 pub const QUERY: Part = Part::new("query", || Box::pin(split::query()));
+/// Where each rollout is, and what moves it.
+pub const ROLLOUTS: Part = Part::new("rollouts", || Box::pin(split::rollouts()));
 /// The knobs of the sample upstreams.
 pub const LAB: Part = Part::new("lab", || Box::pin(split::lab()));
 
@@ -43,6 +46,7 @@ pub fn title(path: &str) -> &'static str {
         "queues" => "Queues",
         "cache" => "Cache",
         "query" => "Query",
+        "rollouts" => "Rollouts",
         "lab" => "Lab",
         _ => "Not found",
     }

@@ -29,6 +29,11 @@ pub fn query() -> Drawn {
     Ok(super::query::page())
 }
 
+#[wasm_split(rollouts, wasm_split_path = leptos::wasm_split, preload(load_rollouts), fallible)]
+pub fn rollouts() -> Drawn {
+    Ok(super::rollouts::page())
+}
+
 #[wasm_split(lab, wasm_split_path = leptos::wasm_split, preload(load_lab), fallible)]
 pub fn lab() -> Drawn {
     Ok(super::lab::page())
@@ -42,6 +47,7 @@ pub async fn load(path: &str) -> bool {
         "queues" => load_queues().await,
         "cache" => load_cache().await,
         "query" => load_query().await,
+        "rollouts" => load_rollouts().await,
         "lab" => load_lab().await,
         _ => Ok(()),
     };

@@ -4,7 +4,7 @@
 use app::board::Board;
 use serde::Serialize;
 
-use super::{Console, blocked, breakers, cache, limits};
+use super::{Console, blocked, breakers, cache, limits, plans};
 
 /// Above this many keys the limits are not listed while a page waits for it; it asks for them itself.
 const MOST_KEYS: usize = 20_000;
@@ -21,6 +21,7 @@ pub fn of(console: &Console, path: &str, board: &Board) -> Vec<String> {
             answer("/api/blocked", &blocked::list(console)),
         ],
         (Some("queues"), _) => vec![answer("/api/queues", &cache::queue_figures(console))],
+        (Some("rollouts"), _) => vec![answer("/api/plans", &plans::list(console))],
         (Some("cache"), _) => vec![answer("/api/cache", &cache::figures(console))],
         _ => vec![],
     };

@@ -23,7 +23,7 @@ use crate::telemetry::unix_ms;
 /// So many changes are told of.
 const MOST: u32 = 100;
 /// The true share of failures is outside of what is told in at most so many cases.
-const ERROR: f64 = 0.05;
+pub const ERROR: f64 = 0.05;
 
 pub async fn all(State(console): Shared) -> Json<Vec<RolloutMetrics>> {
     Json(console.report.metrics(console.sockets.metrics(&console.journal)).rollouts)
@@ -218,7 +218,7 @@ fn waits_for(waits: Waits) -> &'static str {
 }
 
 /// The verdict, and what is missing for the next step, in words.
-fn says(rollout: &Rollout, verdict: Verdict, waits: Option<Waits>, seen: (Tally, Tally)) -> String {
+pub fn says(rollout: &Rollout, verdict: Verdict, waits: Option<Waits>, seen: (Tally, Tally)) -> String {
     let target = rollout.target().share() * 100.0;
     let verdict = match verdict {
         Verdict::Pass => format!("The candidate reaches {target} %."),

@@ -1,0 +1,170 @@
+//! Where each rollout is, what its verdict says and what moved it; and the switches that move it.
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+use serde::Deserialize;
+
+use crate::components::{
+    Card, Outcome, OutcomeLine, Pill, Rows, Table, act, button, cell, numbered, post, quoted, reason, row,
+};
+use crate::format;
+use crate::live::{Asked, use_live};
+use crate::settled::{Settled, settle};
+use crate::signals::{flag, text};
+
+/// One of `GET /api/plans`, in the server's words.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Plan {
+    rollout: String,
+    tone: String,
+    word: String,
+    says: String,
+    evidence: String,
+    /// The switches that do something now.
+    can: Vec<String>,
+    sides: Vec<Side>,
+    history: Vec<Change>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Side {
+    name: String,
+    share: String,
+    requests: String,
+    failed: String,
+    success: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Change {
+    at_ms: u64,
+    what: String,
+    by: String,
+    reason: String,
+}
+
+type Known = Asked<Vec<Plan>>;
+
+/// The rollouts' page.
+pub fn page() -> Settled {
+    let plans: Known = Asked::new("/api/plans");
+    let none = flag(move || !plans.read(|plans| plans.is_empty()));
+    settle(view! {
+        {plans.doubt()}
+        <p class="muted" hidden=none>"No rollout is configured: [rollouts.NAME] names a legacy and a candidate upstream."</p>
+        <Rows each=Arc::new(move || numbered(0..plans.read(Vec::len))) row=Arc::new(move |at| plan(plans, at))/>
+    })
+}
+
+/// Names of the switches in the API, what their buttons say, and their looks.
+const SWITCHES: [(&str, &str, &str); 5] = [
+    ("start", "Start the stages", ""),
+    ("promote", "Promote now", ""),
+    ("pause", "Pause", ""),
+    ("resume", "Resume", ""),
+    ("rollback", "Roll back to legacy", "danger"),
+];
+
+fn plan(plans: Known, at: usize) -> Settled {
+    let outcome = RwSignal::new(Outcome::default());
+    let why = RwSignal::new(String::new());
+    let busy = flag(move || outcome.with(|outcome| *outcome == Outcome::Under));
+    let of = move |read: fn(&Plan) -> &String| {
+        text(move || plans.read(|plans| plans.get(at).map(|plan| read(plan).clone())).unwrap_or_default())
+    };
+    let done = Callback::new(move |_| {
+        why.set(String::new());
+        plans.again();
+    });
+    let name = plans.peek(|plans| plans.get(at).map(|plan| plan.rollout.clone())).unwrap_or_default();
+    let switch = |(what, says, class): (&'static str, &'static str, &'static str)| {
+        let path = format!("/api/rollouts/{}/{what}", name.replace(' ', "%20"));
+        let press = Callback::new(move |()| {
+            let body = format!("{{\"reason\":{}}}", quoted(why.get_untracked().trim()));
+            act(outcome, post(path.clone(), body), done);
+        });
+        let cannot = flag(move || {
+            plans.read(|plans| plans.get(at).is_none_or(|plan| !plan.can.iter().any(|can| can == what)))
+        });
+        let says = text(move || says.to_owned());
+        settle(
+            view! { <span hidden=cannot>{button((class, format!("rollout-{what}")), says, says, busy, press)}</span> },
+        )
+    };
+    let switches: Vec<_> = SWITCHES.into_iter().map(switch).collect();
+    let sides = move || plans.read(|plans| plans.get(at).map_or(0, |plan| plan.sides.len()));
+    let changes = move || plans.read(|plans| plans.get(at).map_or(0, |plan| plan.history.len()));
+    let none = flag(move || changes() > 0);
+    let pill = settle(view! { <Pill tone=of(|plan| &plan.tone) word=of(|plan| &plan.word)/> });
+    settle(view! {
+        <Card id=format!("rollout-{name}") title=name.clone() class="acts" aside=pill>{settle(view! {
+            <p data-testid="rollout-says">{of(|plan| &plan.says)}</p>
+            <p class="muted">{of(|plan| &plan.evidence)}</p>
+            <Table head=&SIDES hidden=flag(move || sides() == 0) each=Arc::new(move || numbered(0..sides())) row=Arc::new(move |side| one_side(plans, at, side))/>
+            <div class="actions">
+                {reason(why, "Reason for the change")}
+                {switches}
+            </div>
+            <OutcomeLine outcome error="rollout-error" done/>
+        })}</Card>
+        <Card id=format!("history-{name}") title="What moved it">{settle(view! {
+            <p class="muted" hidden=none>"Nothing so far."</p>
+            <Table head=&CHANGES hidden=flag(move || changes() == 0) each=Arc::new(move || entries(plans, at)) row=Arc::new(move |change| one_change(plans, at, change))/>
+        })}</Card>
+    })
+}
+
+const SIDES: [(&str, &str); 5] =
+    [("", "Side"), ("num", "Share"), ("num", "Requests"), ("num", "Failed"), ("num", "Success lies between")];
+const CHANGES: [(&str, &str); 4] = [("", "At"), ("", "Share"), ("wide", "By"), ("half", "Why")];
+
+fn one_side(plans: Known, at: usize, side: usize) -> Settled {
+    let of = move |read: fn(&Side) -> &String| {
+        text(move || {
+            let read = |plans: &Vec<Plan>| Some(read(plans.get(at)?.sides.get(side)?).clone());
+            plans.read(read).unwrap_or_default()
+        })
+    };
+    row(
+        of(|side| &side.name),
+        vec![
+            cell("", of(|side| &side.name)),
+            cell("num", of(|side| &side.share)),
+            cell("num", of(|side| &side.requests)),
+            cell("num", of(|side| &side.failed)),
+            cell("num whole", of(|side| &side.success)),
+        ],
+    )
+}
+
+/// Named by their moments: a new one comes before the others.
+fn entries(plans: Known, at: usize) -> Vec<(String, usize)> {
+    plans.read(|plans| {
+        let changes = plans.get(at).map(|plan| plan.history.iter()).into_iter().flatten();
+        changes.enumerate().map(|(place, change)| (format!("{}-{place}", change.at_ms), place)).collect()
+    })
+}
+
+fn one_change(plans: Known, at: usize, change: usize) -> Settled {
+    let live = use_live();
+    let of = move |read: fn(&Change) -> &String| {
+        text(move || {
+            let read = |plans: &Vec<Plan>| Some(read(plans.get(at)?.history.get(change)?).clone());
+            plans.read(read).unwrap_or_default()
+        })
+    };
+    let when = text(move || {
+        let at_ms = plans.read(|plans| Some(plans.get(at)?.history.get(change)?.at_ms)).unwrap_or_default();
+        format::clock(at_ms, live.zone())
+    });
+    row(
+        text(|| "change".to_owned()),
+        vec![
+            cell("", when),
+            cell("keep", of(|change| &change.what)),
+            cell("muted wide", of(|change| &change.by)),
+            cell("whole", of(|change| &change.reason)),
+        ],
+    )
+}
