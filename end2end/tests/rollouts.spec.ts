@@ -72,14 +72,14 @@ test("a healthy candidate goes through all stages, and can be paused, promoted a
   await expect(page.getByTestId("rollout-promote")).toBeVisible();
   await send(url, { count: 800, client: address });
   await expect(card).toContainText("complete");
-  const before = [legacy.received, candidate.received];
+  const [old, young] = [legacy.received, candidate.received];
   await send(url, { count: 100, client: address });
-  expect([legacy.received, candidate.received]).toEqual([before[0], before[1] + 100]);
+  expect([legacy.received, candidate.received]).toEqual([old, young + 100]);
 
   await page.getByTestId("rollout-rollback").click();
   await expect(card).toContainText("rolled back");
   await send(url, { count: 100, client: address });
-  expect([legacy.received, candidate.received]).toEqual([before[0] + 100, before[1] + 100]);
+  expect([legacy.received, candidate.received]).toEqual([old + 100, young + 100]);
 });
 
 test("without a rollout the page says how to get one", async ({ page, launch }) => {
