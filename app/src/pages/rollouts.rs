@@ -31,8 +31,7 @@ struct Plan {
 struct Side {
     name: String,
     share: String,
-    requests: String,
-    failed: String,
+    outcome: String,
     success: String,
 }
 
@@ -115,8 +114,8 @@ fn plan(plans: Known, at: usize) -> Settled {
     })
 }
 
-const SIDES: [(&str, &str); 5] =
-    [("", "Side"), ("num", "Share"), ("num", "Requests"), ("num", "Failed"), ("num", "Success lies between")];
+const SIDES: [(&str, &str); 4] =
+    [("", "Side"), ("num", "Share"), ("num", "Seen"), ("num", "Success lies between")];
 const CHANGES: [(&str, &str); 4] = [("", "At"), ("", "Share"), ("wide", "By"), ("half", "Why")];
 
 fn one_side(plans: Known, at: usize, side: usize) -> Settled {
@@ -131,8 +130,7 @@ fn one_side(plans: Known, at: usize, side: usize) -> Settled {
         vec![
             cell("", of(|side| &side.name)),
             cell("num", of(|side| &side.share)),
-            cell("num", of(|side| &side.requests)),
-            cell("num", of(|side| &side.failed)),
+            cell("num whole", of(|side| &side.outcome)),
             cell("num whole", of(|side| &side.success)),
         ],
     )

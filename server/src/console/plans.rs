@@ -37,8 +37,7 @@ pub struct Plan {
 struct Side {
     name: &'static str,
     share: String,
-    requests: String,
-    failed: String,
+    outcome: String,
     success: String,
 }
 
@@ -107,13 +106,8 @@ fn side(name: &'static str, share: Share, seen: Tally) -> Side {
         0 => "nothing known".to_owned(),
         _ => format!("{} and {} %", percent(1.0 - most_bad), percent(1.0 - least_bad)),
     };
-    Side {
-        name,
-        share: format!("{share} %"),
-        requests: count(seen.requests),
-        failed: count(seen.bad),
-        success,
-    }
+    let outcome = format!("{} of {} failed", count(seen.bad), count(seen.requests));
+    Side { name, share: format!("{share} %"), outcome, success }
 }
 
 fn change(change: PastChange) -> Change {
