@@ -63,17 +63,7 @@ pub async fn change(
     obey(&console, &name, (Order::Set(percent), from), &reason, &headers).await
 }
 
-pub async fn roll_back(
-    State(console): Shared,
-    Name(name): Name,
-    headers: HeaderMap,
-    Body(body): Body,
-) -> Result<Json<Value>, ApiError> {
-    let Why { reason } = Why::read(&body)?;
-    obey(&console, &name, (Order::RollBack, None), &reason, &headers).await
-}
-
-/// A switch of the stages.
+/// A switch that needs nothing but, perhaps, a reason.
 macro_rules! switch {
     ($name:ident, $order:expr) => {
         pub async fn $name(
@@ -92,6 +82,7 @@ switch!(start, Order::Start);
 switch!(pause, Order::Pause);
 switch!(resume, Order::Resume);
 switch!(promote, Order::Promote);
+switch!(roll_back, Order::RollBack);
 
 async fn obey(
     console: &Arc<Console>,
