@@ -1,6 +1,10 @@
 //! What acts on the world has in common: who did it, and why.
 
-use axum::http::{HeaderMap, header};
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
 use rad_model::{Call, Receipt};
 use serde::Deserialize;
 use serde_json::Value;
@@ -28,9 +32,22 @@ impl Why {
     }
 }
 
-/// Who asks: browsers say where a change comes from, scripts do not.
-pub fn by(headers: &HeaderMap) -> String {
-    if headers.contains_key(header::ORIGIN) { "console" } else { "api" }.to_owned()
+/// Who asks for a change: the name that feeds, histories and the audit log show.
+///
+/// Whoever has checked who it is leaves this in the request's extensions. Where nobody has to log in, only the way
+/// is known: browsers say where a change comes from, scripts do not.
+#[derive(Clone, Debug)]
+pub struct Actor {
+    pub name: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Actor {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let way = if parts.headers.contains_key(header::ORIGIN) { "console" } else { "api" };
+        Ok(parts.extensions.get().cloned().unwrap_or_else(|| Self { name: way.to_owned() }))
+    }
 }
 
 /// A reason as the feed shows it.

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use app::format::count;
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use ipnet::IpNet;
 use rad_model::metrics::BlockedAddress;
 use rad_model::{EventKind, Receipt};
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Console;
-use super::act;
+use super::act::{self, Actor};
 use super::api::Shared;
 use super::error::{ApiError, parse};
 use super::take::{Asked, Body, Name};
@@ -63,7 +63,7 @@ pub struct Done {
 
 pub async fn block(
     State(console): Shared,
-    headers: HeaderMap,
+    actor: Actor,
     Body(body): Body,
 ) -> Result<(StatusCode, Json<Done>), ApiError> {
     let Block { address, reason, time, from } = parse(&body)?;
@@ -78,7 +78,7 @@ pub async fn block(
             .map_err(|full| ApiError::new(StatusCode::CONFLICT, full.to_string()))?;
         (before, blocked)
     };
-    console.journal.event(told(address, &blocked, now, &act::by(&headers)));
+    console.journal.event(told(address, &blocked, now, &actor.name));
     keep(&console).await?;
     let entry = entry(address, &blocked, now);
     // A block that took the place of another leads back to that one.
@@ -147,7 +147,7 @@ pub async fn unblock(
     State(console): Shared,
     Name(name): Name,
     Asked(If { from }): Asked<If>,
-    headers: HeaderMap,
+    actor: Actor,
 ) -> Result<Json<Value>, ApiError> {
     let address = client(&name)?;
     let now = console.clock.now();
@@ -159,7 +159,7 @@ pub async fn unblock(
     let Some(before) = before else {
         return Err(ApiError::not_found(format!("{} is not blocked", shown(address))));
     };
-    let by = act::by(&headers);
+    let by = actor.name;
     console.journal.event(EventKind::AddressUnblocked { address: shown(address), by });
     keep(&console).await?;
     let address_shown = shown(address);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use rad_model::metrics::{BreakerMetrics, Figure};
 use rad_model::{BreakerMode, BreakerState, EventKind};
 use rad_resilience::Clock;
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Console;
-use super::act::{self, Why};
+use super::act::{self, Actor, Why};
 use super::api::Shared;
 use super::error::{ApiError, parse};
 use super::take::{Body, Name};
@@ -76,7 +76,7 @@ struct Change {
 pub async fn change_mode(
     State(console): Shared,
     Name(name): Name,
-    headers: HeaderMap,
+    actor: Actor,
     Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
     let (_, target) = find(&console, &name)?;
@@ -89,7 +89,7 @@ pub async fn change_mode(
         }
         target.breaker.set_mode(to, console.clock.now())
     };
-    let set = SetMode { mode: to, by: act::by(&headers), reason: act::short(&reason), at_ms: unix_ms() };
+    let set = SetMode { mode: to, by: actor.name, reason: act::short(&reason), at_ms: unix_ms() };
     // Who sets what is set already changes nothing.
     let kept = if from == to { Ok(()) } else { keep(&console, &name, &set).await };
     if from != to {
@@ -128,7 +128,7 @@ async fn keep(console: &Arc<Console>, name: &str, set: &SetMode) -> Result<(), A
 pub async fn reset(
     State(console): Shared,
     Name(name): Name,
-    headers: HeaderMap,
+    actor: Actor,
     Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
     let (_, target) = find(&console, &name)?;
@@ -139,7 +139,7 @@ pub async fn reset(
     console.journal.event(EventKind::BreakerReset {
         breaker: name.clone(),
         from,
-        by: act::by(&headers),
+        by: actor.name,
         reason: act::short(&reason),
     });
     let mode = target.breaker.mode();

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use rad_model::Share;
 use rad_model::metrics::RolloutMetrics;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Console;
-use super::act::{self, Why};
+use super::act::{self, Actor, Why};
 use super::api::Shared;
 use super::error::{ApiError, parse};
 use super::take::{Body, Name};
@@ -56,11 +56,11 @@ struct Change {
 pub async fn change(
     State(console): Shared,
     Name(name): Name,
-    headers: HeaderMap,
+    actor: Actor,
     Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
     let Change { percent, from, reason } = parse(&body)?;
-    obey(&console, &name, (Order::Set(percent), from), &reason, &headers).await
+    obey(&console, &name, (Order::Set(percent), from), &reason, actor).await
 }
 
 /// A switch that needs nothing but, perhaps, a reason.
@@ -69,11 +69,11 @@ macro_rules! switch {
         pub async fn $name(
             State(console): Shared,
             Name(name): Name,
-            headers: HeaderMap,
+            actor: Actor,
             Body(body): Body,
         ) -> Result<Json<Value>, ApiError> {
             let Why { reason } = Why::read(&body)?;
-            obey(&console, &name, ($order, None), &reason, &headers).await
+            obey(&console, &name, ($order, None), &reason, actor).await
         }
     };
 }
@@ -89,10 +89,10 @@ async fn obey(
     name: &str,
     (order, expected): (Order, Option<Share>),
     reason: &str,
-    headers: &HeaderMap,
+    actor: Actor,
 ) -> Result<Json<Value>, ApiError> {
     find(console, name)?;
-    let cause = Cause { by: act::by(headers), reason: act::short(reason), at_ms: unix_ms() };
+    let cause = Cause { by: actor.name, reason: act::short(reason), at_ms: unix_ms() };
     let on_disk = {
         let (console, name, cause) = (Arc::clone(console), name.to_owned(), cause.clone());
         // Waits for the disk, which this runtime must not.
