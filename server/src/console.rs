@@ -8,8 +8,10 @@ mod breakers;
 mod cache;
 mod error;
 mod files;
+mod flags;
 mod lab;
 mod limits;
+mod ofrep;
 mod origin;
 mod pages;
 mod plans;
@@ -40,6 +42,7 @@ use tower_http::set_header::SetResponseHeaderLayer;
 pub use self::breakers::KeptModes;
 use self::error::only;
 use crate::gateway::{Caller, Plan};
+use crate::rollout::Switchboard;
 use crate::sample::Lab;
 use crate::storage::Storage;
 use crate::telemetry::journal::Journal;
@@ -58,6 +61,7 @@ pub struct Console {
     pub report: Report,
     pub exporter: Arc<Exporter>,
     pub storage: Arc<Storage>,
+    pub flags: Arc<Switchboard>,
     pub modes: KeptModes,
     pub caller: Caller,
     pub lab: Option<Lab>,
@@ -136,6 +140,17 @@ fn router(console: Arc<Console>) -> Router {
         ("/rollouts/{name}/resume", "POST", post(rollouts::resume)),
         ("/rollouts/{name}/promote", "POST", post(rollouts::promote)),
         ("/rollouts/{name}/rollback", "POST", post(rollouts::roll_back)),
+        ("/flags", "GET, HEAD", get(flags::all)),
+        (
+            "/flags/{key}",
+            "GET, HEAD, PUT, DELETE",
+            get(flags::one).put(flags::replace).delete(flags::archive),
+        ),
+        ("/flags/{key}/toggle", "POST", post(flags::toggle)),
+        ("/flags/{key}/share", "POST", post(flags::share)),
+        ("/flags/{key}/history", "GET, HEAD", get(flags::history)),
+        ("/flags/{key}/revert", "POST", post(flags::revert)),
+        ("/flags/{key}/evaluate", "POST", post(flags::evaluate)),
         ("/lab", "GET, HEAD", get(lab::state)),
         ("/lab/traffic", "PATCH", patch(lab::traffic)),
         ("/lab/{upstream}", "PATCH", patch(lab::turn)),
@@ -160,6 +175,7 @@ fn router(console: Arc<Console>) -> Router {
         .nest("/api", api)
         // What is nested does not answer this one.
         .route("/api/", any(missing))
+        .nest("/ofrep/v1", ofrep::router())
         .route("/ws", any(socket::upgrade))
         .merge(pages::router(&console))
         .layer(from_fn(error::negotiate))

@@ -3,7 +3,10 @@
 mod assignment;
 mod controller;
 mod course;
+pub mod flags;
 mod stages;
+mod switchboard;
+mod switches;
 pub mod verdict;
 
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -15,6 +18,8 @@ pub use assignment::Seed;
 pub use controller::{Controller, tell};
 pub use course::{Course, NotNow, Order, Place, because};
 pub use stages::{Phase, Stages, Step, Waits};
+pub use switchboard::{Become, FlagChange, FlagRefused, Switchboard};
+pub use switches::{Switches, check_reserved, is_reserved};
 pub use verdict::{Tally, Target, Verdict};
 
 use crate::config::RolloutSettings;

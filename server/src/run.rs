@@ -15,7 +15,8 @@ use tokio::sync::watch;
 use crate::config::{Action, SampleSettings, Settings};
 use crate::console::{self, Console, KeptModes, Site, SocketCounters};
 use crate::gateway::{Gateway, Parts, Plan, PlanError};
-use crate::rollout::Controller;
+use crate::rollout::flags::Environment;
+use crate::rollout::{Controller, Switchboard, Switches};
 use crate::sample::{self, Lab, Traffic};
 use crate::storage::{Storage, StorageError};
 use crate::telemetry::journal::Journal;
@@ -73,6 +74,10 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
         Plan::new(settings, &storage)
             .map_err(|source| RunError::Plan { path: settings.storage.display().to_string(), source })?,
     );
+    let environment = settings.profile.map_or(Environment::Development, Into::into);
+    let flags = Switchboard::open(Arc::clone(&storage), environment, &settings.flags, log.clone());
+    let flags = Arc::new(flags.map_err(storage_error)?);
+    let switches = Switches::new(Arc::clone(&flags));
     let clock = SystemClock::new();
     plan.blocks.list.restore(storage.blocks().map_err(storage_error)?, clock.now(), SystemTime::now());
     let epoch = format!("{:x}-{:08x}", unix_ms(), RandomState::new().hash_one(0_u8) >> 32);
@@ -99,6 +104,7 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
         plan: Arc::clone(&plan),
         registry: Arc::clone(&registry),
         journal: Arc::clone(&journal),
+        switches: switches.clone(),
         log: log.clone(),
         clock,
     };
@@ -125,6 +131,7 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
         Arc::clone(&registry),
         Arc::clone(&journal),
         Arc::clone(&storage),
+        switches,
         clock,
     );
     tokio::spawn(controller.run());
@@ -137,6 +144,7 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
         journal: Arc::clone(&journal),
         exporter,
         storage,
+        flags,
         modes,
         caller: gateway.caller(),
         lab,

@@ -2,6 +2,7 @@
 //!
 //! Write-ahead log and `synchronous=FULL`: when a change is acknowledged it is on the disk.
 
+mod flags;
 mod modes;
 mod rollouts;
 
@@ -12,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rad_resilience::block::{SavedBlock, SavedBlocks};
 use rusqlite::{Connection, params};
 
+pub use flags::{PastFlag, StoredFlag};
 pub use modes::SetMode;
 pub use rollouts::{PastChange, StoredRollout};
 
@@ -51,6 +53,23 @@ const MIGRATIONS: &[&str] = &[
         reason TEXT NOT NULL
     ) STRICT;
     CREATE INDEX rollout_history_of ON rollout_history (rollout, id)",
+    "CREATE TABLE flag (
+        key TEXT PRIMARY KEY,
+        seed INTEGER NOT NULL,
+        version INTEGER NOT NULL,
+        configured TEXT,
+        is_archived INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE flag_history (
+        key TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        flag TEXT NOT NULL,
+        what TEXT NOT NULL,
+        by TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        at_unix_ms INTEGER NOT NULL,
+        PRIMARY KEY (key, version)
+    ) STRICT",
 ];
 
 /// Why something could not be stored or read.

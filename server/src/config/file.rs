@@ -9,11 +9,13 @@ use ipnet::IpNet;
 use rad_model::{LabState, Quota, Share};
 use rad_resilience::Strategy;
 
+mod flag;
 mod limit;
 mod rollout;
 mod route;
 mod upstream;
 
+pub use flag::Flag;
 pub use rollout::Rollout;
 pub use route::{Adaptive, CacheBounds, Fallback, Hedge, Queue, Retry, RouteCache};
 pub use upstream::Upstream;
@@ -43,6 +45,7 @@ pub struct File {
     pub upstreams: BTreeMap<String, Upstream>,
     pub rollouts: BTreeMap<String, Rollout>,
     pub routes: Vec<Route>,
+    pub flags: BTreeMap<String, Flag>,
 }
 
 impl File {
@@ -59,6 +62,7 @@ impl File {
             upstreams: root.named("upstreams", Upstream::read).unwrap_or_default(),
             rollouts: root.named("rollouts", Rollout::read).unwrap_or_default(),
             routes: root.tables("routes", Route::read).unwrap_or_default(),
+            flags: root.named("flags", Flag::read).unwrap_or_default(),
         };
         root.finish();
         file

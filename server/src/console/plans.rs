@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::Console;
 use super::api::Shared;
 use super::error::ApiError;
-use super::rollouts::{ERROR, says};
+use super::rollouts::{ERROR, says, switched_off};
 use crate::rollout::verdict::{FALSE_ALARM, MISS, interval};
 use crate::rollout::{Phase, Rollout, Tally, Verdict};
 use crate::storage::PastChange;
@@ -86,7 +86,8 @@ fn plan(console: &Console, rollout: &Rollout) -> Plan {
         rollout: rollout.name().to_owned(),
         tone,
         word,
-        says: says(rollout, verdict, course.waits(rollout.stages(), now_ms), (candidate, legacy)),
+        says: says(rollout, verdict, course.waits(rollout.stages(), now_ms), (candidate, legacy))
+            + &switched_off(console, rollout),
         evidence: format!(
             "Since this stage began. Tested after every look: a candidate at its target fails in at most {} %, \
              one that is bad twice as often passes in at most {} % of all cases.",

@@ -16,7 +16,9 @@ use super::api::Shared;
 use super::error::{ApiError, parse};
 use super::take::{Body, Name};
 use crate::rollout::verdict::{FALSE_ALARM, MISS, interval};
-use crate::rollout::{Cause, Changed, Order, Phase, Refused, Rollout, Tally, Verdict, Waits, because, tell};
+use crate::rollout::{
+    Cause, Changed, Order, Phase, Refused, Rollout, Switches, Tally, Verdict, Waits, because, tell,
+};
 use crate::storage::PastChange;
 use crate::telemetry::unix_ms;
 
@@ -30,7 +32,27 @@ pub async fn all(State(console): Shared) -> Json<Vec<RolloutMetrics>> {
 }
 
 pub async fn one(State(console): Shared, Name(name): Name) -> Result<Json<Value>, ApiError> {
-    Ok(Json(standing(find(&console, &name)?)))
+    let rollout = find(&console, &name)?;
+    let mut standing = standing(rollout);
+    if let Some(Value::String(says)) = standing.get_mut("says") {
+        says.push_str(&switched_off(&console, rollout));
+    }
+    Ok(Json(standing))
+}
+
+/// What of it somebody has switched off, as sentences that follow what its verdict says.
+pub fn switched_off(console: &Console, rollout: &Rollout) -> String {
+    let (stages, switches) = (rollout.stages(), Switches::new(Arc::clone(&console.flags)));
+    let phase = rollout.course().place().phase;
+    let mut says = String::new();
+    if matches!(phase, Phase::Stage(_)) && !stages.gated && !switches.promotes(rollout.name()) {
+        says.push_str(" It is not promoted by itself: the flag rad.automatic-promotion is off for it.");
+    }
+    let is_out = matches!(phase, Phase::Manual | Phase::RolledBack);
+    if !is_out && stages.rolls_back && !switches.rolls_back(rollout.name()) {
+        says.push_str(" It is not rolled back by itself: the flag rad.automatic-rollback is off for it.");
+    }
+    says
 }
 
 pub async fn history(State(console): Shared, Name(name): Name) -> Result<Json<Vec<PastChange>>, ApiError> {

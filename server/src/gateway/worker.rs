@@ -21,6 +21,7 @@ use super::call::{self, Call, Caller};
 use super::plan::Plan;
 use super::pool::Pool;
 use super::request_id::RequestIds;
+use crate::rollout::Switches;
 use crate::telemetry::journal::Journal;
 use crate::telemetry::log::{Line, Log};
 use crate::telemetry::registry::{Key, Registry, Shard};
@@ -43,6 +44,7 @@ pub struct Parts {
     pub plan: Arc<Plan>,
     pub registry: Arc<Registry>,
     pub journal: Arc<Journal>,
+    pub switches: Switches,
     pub log: Log,
     pub clock: SystemClock,
 }
@@ -116,6 +118,7 @@ pub struct Worker {
     /// One a target.
     pub pools: Box<[Pool]>,
     pub request_ids: RequestIds,
+    pub switches: Switches,
     journal: Arc<Journal>,
     log: Log,
     buffer: RefCell<Vec<u8>>,
@@ -133,6 +136,7 @@ impl Worker {
             shard: parts.registry.shard(id),
             pools: parts.plan.targets.iter().map(|_| Pool::default()).collect(),
             request_ids: RequestIds::default(),
+            switches: parts.switches.clone(),
             journal: Arc::clone(&parts.journal),
             log: parts.log.clone(),
             buffer: RefCell::default(),

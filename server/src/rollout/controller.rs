@@ -6,7 +6,7 @@ use std::time::Duration;
 use rad_model::{BreakerState, EventKind};
 use rad_resilience::{Clock, SystemClock};
 
-use super::{Cause, Changed, Rollout, Step, because};
+use super::{Cause, Changed, Rollout, Step, Switches, because};
 use crate::gateway::Plan;
 use crate::storage::Storage;
 use crate::telemetry::journal::Journal;
@@ -23,6 +23,7 @@ pub struct Controller {
     registry: Arc<Registry>,
     journal: Arc<Journal>,
     storage: Arc<Storage>,
+    switches: Switches,
     clock: SystemClock,
 }
 
@@ -33,9 +34,10 @@ impl Controller {
         registry: Arc<Registry>,
         journal: Arc<Journal>,
         storage: Arc<Storage>,
+        switches: Switches,
         clock: SystemClock,
     ) -> Self {
-        Self { plan, registry, journal, storage, clock }
+        Self { plan, registry, journal, storage, switches, clock }
     }
 
     /// Looks again and again, forever.
@@ -58,6 +60,14 @@ impl Controller {
             let Some((step, seen)) = rollout.look(self.registry.sides(at), is_shut, unix_ms()) else {
                 continue;
             };
+            // Somebody may have switched this off: the verdict is told all the same.
+            let is_wanted = match step {
+                Step::RollBack(_) => self.switches.rolls_back(rollout.name()),
+                Step::Promote(_) | Step::Complete => self.switches.promotes(rollout.name()),
+            };
+            if !is_wanted {
+                continue;
+            }
             let reason = match step {
                 Step::RollBack(failure) => because(failure, seen, rollout.target()),
                 Step::Promote(_) | Step::Complete => {
