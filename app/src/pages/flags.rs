@@ -13,8 +13,7 @@ use crate::components::{
     Card, Outcome, OutcomeLine, Pill, Table, act, button, cell, holding, link, post, quoted, reason, reveal,
     row,
 };
-use crate::format;
-use crate::live::{Asked, use_live};
+use crate::live::Asked;
 use crate::look::{query, use_look};
 use crate::settled::{Settled, changing, settle};
 use crate::signals::{flag, text};
@@ -31,8 +30,7 @@ struct Told {
     word: String,
     serves: String,
     r#where: String,
-    by: String,
-    at_ms: u64,
+    changed: String,
 }
 
 /// The list, what became of the last press, and why the next one is done.
@@ -136,7 +134,6 @@ const HEAD: [(&str, &str); 6] = [
 ];
 
 fn one(list: List, at: usize) -> Settled {
-    let live = use_live();
     let look = use_look();
     // By its name, not its place: what is above it may change between a look and a press.
     let key =
@@ -150,10 +147,6 @@ fn one(list: List, at: usize) -> Settled {
         <small class="muted">{of(|told| told.description.clone())}</small>
     });
     let pill = settle(view! { <Pill tone=of(|told| told.tone.clone()) word=of(|told| told.word.clone())/> });
-    let changed = text(move || {
-        let (by, at_ms) = told().map(|told| (told.by, told.at_ms)).unwrap_or_default();
-        format!("{} by {by}", format::clock(at_ms, live.zone()))
-    });
     let says = of(|told| if told.on { "Turn off" } else { "Turn on" }.to_owned());
     let label = text(move || format!("{} {}", says.get(), key.get_value()));
     let toggle = Callback::new(move |()| {
@@ -167,7 +160,7 @@ fn one(list: List, at: usize) -> Settled {
             holding("keep", pill),
             cell("whole", of(|told| told.serves.clone())),
             cell("muted wide", of(|told| told.r#where.clone())),
-            cell("muted spare", changed),
+            cell("muted spare", of(|told| told.changed.clone())),
             holding("num acting", button(("", "toggle".to_owned()), says, label, list.busy(), toggle)),
         ],
     )

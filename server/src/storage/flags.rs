@@ -8,6 +8,9 @@ use super::{Storage, StorageError};
 use crate::rollout::flags::{Flag, Kept};
 use crate::rollout::{Cause, Seed};
 
+/// So many versions of a flag are kept.
+const KEPT_VERSIONS: i64 = 1_000;
+
 /// A flag as it was last left.
 #[derive(Clone, Debug)]
 pub struct StoredFlag {
@@ -83,6 +86,10 @@ impl Storage {
             "INSERT INTO flag_history (key, version, flag, what, by, reason, at_unix_ms)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![key, version, text, what, by, reason, signed(*at_ms)],
+        )?;
+        transaction.execute(
+            "DELETE FROM flag_history WHERE key = ?1 AND version <= ?2",
+            params![key, version - KEPT_VERSIONS],
         )?;
         transaction.commit()?;
         Ok(())
@@ -184,6 +191,17 @@ mod tests {
         assert_eq!(told, [(2, "turned off", false), (1, "created", true)]);
         assert_eq!(storage.flag_version("checkout", 1).unwrap().unwrap().reason, "version 1");
         assert_eq!(storage.flag_version("checkout", 3).unwrap(), None);
+    }
+
+    #[test]
+    fn of_very_many_versions_the_last_ones_are_kept() {
+        let storage = Storage::open(Path::new(":memory:")).unwrap();
+        for version in 1..=1_002 {
+            storage.save_flag(&stored(version, true), "changed").unwrap();
+        }
+        assert_eq!(storage.flag_version("checkout", 2).unwrap(), None);
+        assert!(storage.flag_version("checkout", 3).unwrap().is_some());
+        assert_eq!(storage.flags().unwrap()[0].kept.version, 1_002);
     }
 
     #[test]

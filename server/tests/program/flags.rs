@@ -196,7 +196,7 @@ async fn the_configuration_gives_flags_their_beginning_and_people_have_the_last_
     assert_eq!(value(&program, "checkout", json!({})).await, json!(false));
     assert_eq!(value(&program, "search.ranking", json!({})).await, json!("bm25"));
     let careful = get(program.console, "/api/flags/careful").await.json();
-    assert_eq!((&careful["share"], &careful["word"]), (&json!("30"), &json!("not here")));
+    assert_eq!((&careful["share"], &careful["word"]), (&json!("30"), &json!("elsewhere")));
     post(&program, "checkout/toggle", json!({"on": true})).await;
     let program = program.restart("-TERM");
     assert_eq!(value(&program, "checkout", json!({})).await, json!(true));

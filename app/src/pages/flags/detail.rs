@@ -10,8 +10,7 @@ use super::edit::{area, edit};
 use crate::components::{
     Card, Outcome, OutcomeLine, Pill, Table, act, button, cell, holding, line, numbered, post, row,
 };
-use crate::format;
-use crate::live::{Asked, use_live};
+use crate::live::Asked;
 use crate::settled::{Settled, settle};
 use crate::signals::{effect, flag, text};
 
@@ -42,7 +41,7 @@ struct Variant {
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Past {
     version: u64,
-    at_ms: u64,
+    when: String,
     what: String,
     by: String,
     reason: String,
@@ -73,10 +72,7 @@ pub fn Detail(list: List, name: String) -> impl IntoView {
     };
     let rule = move |at: usize| {
         let words = text(move || known.read(|flag| flag.rules.get(at).cloned()).unwrap_or_default());
-        row(
-            text(|| "rule".to_owned()),
-            vec![cell("num", text(move || (at + 1).to_string())), cell("whole", words)],
-        )
+        row(text(|| "rule".to_owned()), vec![cell("whole", words)])
     };
     settle(view! {
         <Card id="flag" title=name class="acts" aside=pill>{settle(view! {
@@ -99,8 +95,8 @@ pub fn Detail(list: List, name: String) -> impl IntoView {
     })
 }
 
-const VARIANTS: [(&str, &str); 3] = [("", "Variant"), ("half", "Value"), ("num", "Share")];
-const RULES: [(&str, &str); 2] = [("num", "Rule"), ("", "The first that matches decides")];
+const VARIANTS: [(&str, &str); 3] = [("", "Variant"), ("num", "Share"), ("half", "Value")];
+const RULES: [(&str, &str); 1] = [("", "Rules: the first that matches decides")];
 const PAST: [(&str, &str); 5] = [("", "At"), ("", "What"), ("wide", "By"), ("third", "Why"), ("", "")];
 
 fn variant(known: Known, at: usize) -> Settled {
@@ -113,8 +109,8 @@ fn variant(known: Known, at: usize) -> Settled {
         text(|| "variant".to_owned()),
         vec![
             cell("keep", of(|variant| &variant.name)),
-            cell("mono whole", of(|variant| &variant.value)),
             cell("num", of(|variant| &variant.share)),
+            cell("mono whole", of(|variant| &variant.value)),
         ],
     )
 }
@@ -166,14 +162,12 @@ fn trial(key: StoredValue<String>) -> Settled {
 }
 
 fn change(list: List, known: Known, key: StoredValue<String>, at: usize) -> Settled {
-    let live = use_live();
     // By its number, not its place, which changes.
     let version = known.peek(|flag| flag.history.get(at).map(|past| past.version)).unwrap_or_default();
     let find = move |flag: &Answer| flag.history.iter().find(|past| past.version == version).cloned();
     let of = move |read: fn(&Past) -> String| {
         text(move || known.read(find).as_ref().map(read).unwrap_or_default())
     };
-    let when = text(move || format::clock(known.read(find).unwrap_or_default().at_ms, live.zone()));
     let revert = Callback::new(move |()| {
         let from = known.peek(|flag| flag.version);
         key.with_value(|key| list.post(key, "revert", &format!("\"to\":{version},\"version\":{from}")));
@@ -185,7 +179,7 @@ fn change(list: List, known: Known, key: StoredValue<String>, at: usize) -> Sett
     row(
         text(move || format!("version-{version}")),
         vec![
-            cell("", when),
+            cell("", of(|past| past.when.clone())),
             cell("keep", of(|past| past.what.clone())),
             cell("muted wide", of(|past| past.by.clone())),
             cell("whole", of(|past| past.reason.clone())),

@@ -7,6 +7,7 @@ use crate::console::Console;
 use crate::rollout::flags::{Environment, Flag, Kept, Prerequisite, Serve};
 use crate::rollout::is_reserved;
 use crate::storage::PastFlag;
+use crate::telemetry::unix_ms;
 
 /// So many changes are shown on the page.
 const SHOWN: u32 = 12;
@@ -30,6 +31,8 @@ pub struct Summary {
     by: String,
     at_ms: u64,
     reason: String,
+    /// When and by whom, in words.
+    changed: String,
 }
 
 /// One flag in full.
@@ -63,6 +66,7 @@ struct Variant {
 struct Past {
     version: u64,
     at_ms: u64,
+    when: String,
     what: String,
     by: String,
     reason: String,
@@ -79,7 +83,7 @@ fn summary(kept: &Kept, environment: Environment) -> Summary {
     let is_here = flag.environments.contains(&environment);
     let (tone, word) = match (flag.on, is_here) {
         (false, _) => ("off", "off"),
-        (true, false) => ("warn", "not here"),
+        (true, false) => ("warn", "elsewhere"),
         (true, true) => ("ok", "on"),
     };
     Summary {
@@ -96,6 +100,15 @@ fn summary(kept: &Kept, environment: Environment) -> Summary {
         by: by.clone(),
         at_ms: *at_ms,
         reason: reason.clone(),
+        changed: format!("{} ago by {by}", ago(*at_ms)),
+    }
+}
+
+fn ago(at_ms: u64) -> String {
+    const DAY_MS: u64 = 86_400_000;
+    match unix_ms().saturating_sub(at_ms) {
+        ms if ms < 2 * DAY_MS => app::format::age(ms),
+        ms => format!("{} days", ms / DAY_MS),
     }
 }
 
@@ -180,7 +193,7 @@ fn variant(flag: &Flag, name: &str, value: &Value) -> Variant {
 
 fn told(past: PastFlag) -> Past {
     let PastFlag { version, at_ms, what, by, reason, .. } = past;
-    Past { version, at_ms, what, by, reason }
+    Past { version, at_ms, when: format!("{} ago", ago(at_ms)), what, by, reason }
 }
 
 /// The variant whose share is meant where none is named: of a boolean flag the one that is true.

@@ -182,7 +182,7 @@ impl Flag {
         let keys: Vec<_> = graph.edges.keys().copied().collect();
         let deepest = keys.into_iter().map(|key| graph.depth(key)).max().unwrap_or(Some(0));
         // The others are in order already: what is wrong is so because of this one.
-        match keys_in_cycle(&mut graph, key) {
+        match way_back(&graph, key) {
             Some(cycle) => {
                 let detail = format!("they lead back to it: {cycle}; a flag cannot need itself");
                 problems.add("prerequisites", detail);
@@ -229,7 +229,7 @@ impl<'f> Graph<'f> {
 }
 
 /// The way from a flag back to itself, if there is one: `a needs b needs a`.
-fn keys_in_cycle<'f>(graph: &mut Graph<'f>, key: &'f str) -> Option<String> {
+fn way_back<'f>(graph: &Graph<'f>, key: &'f str) -> Option<String> {
     let mut came_from: HashMap<&str, &str> = HashMap::new();
     let mut waiting = vec![key];
     while let Some(at) = waiting.pop() {

@@ -105,8 +105,10 @@ impl Flag {
     /// Its rules as sentences, in their order.
     #[must_use]
     pub fn rules_in_words(&self) -> Vec<String> {
-        let rule = |rule: &Rule| format!("If {}: {}", conditions(rule), self.served(&rule.serve));
-        self.rules.iter().map(rule).collect()
+        let rule = |(rule, number): (&Rule, usize)| {
+            format!("{number}. If {}: {}", conditions(rule), self.served(&rule.serve))
+        };
+        self.rules.iter().zip(1..).map(rule).collect()
     }
 
     /// `on`, or `on 10 %, off 90 % by targetingKey`.
