@@ -7,6 +7,7 @@ use rad_model::Share;
 use super::calendar::Calendar;
 use super::evidence::{Evidence, Gathered, Looks};
 use super::stages::{Hold, Phase, Stages, Step, Waits};
+use super::verdict::sample_ratio::Counted;
 use super::verdict::{Criteria, Tally, Verdict};
 
 /// What a person can ask of a rollout with stages.
@@ -104,6 +105,12 @@ impl Course {
     #[must_use]
     pub fn seen(&self) -> (Tally, Tally) {
         self.gathered.seen()
+    }
+
+    /// Clients that were answered since this place was reached, a sample of them.
+    #[must_use]
+    pub fn clients(&self) -> Counted {
+        self.gathered.clients()
     }
 
     /// Why a promotion would not be made now, whatever else speaks for it.

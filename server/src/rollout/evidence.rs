@@ -6,7 +6,7 @@ use rad_model::Share;
 
 use super::stages::Hold;
 use super::verdict::latency::{BLOCK, LatencyJudge, Pace};
-use super::verdict::sample_ratio::SampleRatio;
+use super::verdict::sample_ratio::{Counted, SampleRatio};
 use super::verdict::{Criteria, Failure, Judge, Tally, Verdict};
 use crate::telemetry::histogram::Counts;
 
@@ -117,6 +117,12 @@ impl Gathered {
     #[must_use]
     pub fn seen(&self) -> (Tally, Tally) {
         self.judge.seen()
+    }
+
+    /// Clients that were answered, a sample of them.
+    #[must_use]
+    pub fn clients(&self) -> Counted {
+        self.ratio.answered()
     }
 
     /// What is wrong comes before what is fast enough.

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::words;
+use crate::rollout::verdict::sample_ratio::Counted;
 use crate::rollout::verdict::{FALSE_ALARM, MISS, interval};
 use crate::rollout::{Hold, Phase, Place, Rollout, Tally, Verdict, Waits};
 
@@ -23,6 +24,8 @@ pub struct Standing<'a> {
     pub starts_at: Option<u64>,
     /// When it may go forwards by itself again; none if it may, or not within a year.
     pub opens_at: Option<u64>,
+    /// Distinct clients that were answered, a sample of them.
+    pub clients: Counted,
     pub candidate: Figures,
     pub legacy: Figures,
     pub says: String,
@@ -54,6 +57,7 @@ impl<'a> Standing<'a> {
             hold: course.hold(),
             starts_at: course.starts_at(),
             opens_at: (!calendar.is_open(now_ms)).then(|| calendar.opens_at(now_ms)).flatten(),
+            clients: course.clients(),
             candidate: Figures::of(candidate),
             legacy: Figures::of(legacy),
             says: String::new(),
@@ -97,6 +101,8 @@ impl<'a> Standing<'a> {
             "waits_for": waits.map(words::waits_for),
             "verdict": words::verdict(*verdict),
             "is_trusted": !matches!(self.hold, Some(Hold::Sample(_))),
+            "clients_counted": self.clients.clients,
+            "clients_of_candidate": self.clients.candidate,
             "says": self.says,
             "requests_needed": needed,
             "target_success": rollout.criteria().target.share(),
