@@ -22,7 +22,7 @@ use rad_resilience::cache::Freshness;
 use rad_resilience::retry::RetryBudgetSettings;
 use rad_resilience::{BlockPolicy, BreakerPolicy, Bulkhead, CacheSettings, Policy, RetryPolicy};
 
-use crate::rollout::{Stages, Target};
+use crate::rollout::{AssignBy, Calendar, LatencyGuard, Overrides, Stages, Target};
 
 pub use file::LogFormat;
 pub use overlay::{Overlay, Profile};
@@ -104,6 +104,13 @@ pub struct RolloutSettings {
     /// Requests without which nothing is passed.
     pub least: u64,
     pub target: Target,
+    pub assign: AssignBy,
+    /// By what testers choose their side, if they may.
+    pub overrides: Option<Overrides>,
+    pub latency: Option<LatencyGuard>,
+    /// When it starts by itself, milliseconds since 1970.
+    pub start_at: Option<u64>,
+    pub calendar: Calendar,
 }
 
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@
 
 mod modes;
 mod rollouts;
+mod starts;
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -51,6 +52,11 @@ const MIGRATIONS: &[&str] = &[
         reason TEXT NOT NULL
     ) STRICT;
     CREATE INDEX rollout_history_of ON rollout_history (rollout, id)",
+    "CREATE TABLE rollout_start (
+        rollout TEXT PRIMARY KEY,
+        configured_unix_ms INTEGER,
+        start_unix_ms INTEGER
+    ) STRICT",
 ];
 
 /// Why something could not be stored or read.

@@ -10,6 +10,7 @@ use rad_resilience::{Policy, Strategy};
 mod breaker;
 mod cache;
 mod limit;
+mod rollout;
 mod route;
 
 use super::file::{self, File, MAX_WORKERS};
@@ -200,6 +201,7 @@ fn check_rollout(
     });
     stages.gated = rollout.gated;
     stages.rolls_back = rollout.rolls_back;
+    rollout::empty_tables(&key, &rollout, problems);
     RolloutSettings {
         name,
         legacy,
@@ -208,6 +210,11 @@ fn check_rollout(
         stages,
         least: rollout.least.into(),
         target: rollout.target,
+        assign: rollout.assign,
+        overrides: rollout.overrides,
+        latency: rollout.latency,
+        start_at: rollout.start_at,
+        calendar: rollout.calendar,
     }
 }
 

@@ -12,9 +12,9 @@ use serde::Serialize;
 use super::Console;
 use super::api::Shared;
 use super::error::ApiError;
-use super::rollouts::{ERROR, says};
-use crate::rollout::verdict::{FALSE_ALARM, MISS, interval};
-use crate::rollout::{Phase, Rollout, Tally, Verdict};
+use super::rollouts::{Figures, Standing};
+use crate::rollout::verdict::{FALSE_ALARM, MISS};
+use crate::rollout::{Hold, LatencyGuard, Phase, Rollout, Verdict};
 use crate::storage::PastChange;
 use crate::telemetry::unix_ms;
 
@@ -28,6 +28,9 @@ pub struct Plan {
     word: String,
     says: String,
     evidence: String,
+    /// What the candidate must reach, in percent.
+    target: f64,
+    starts_at_ms: Option<u64>,
     can: Vec<&'static str>,
     sides: [Side; 2],
     history: Vec<Change>,
@@ -39,6 +42,8 @@ struct Side {
     share: String,
     outcome: String,
     success: String,
+    /// The same as numbers, to draw.
+    figures: Figures,
 }
 
 #[derive(Serialize)]
@@ -63,16 +68,19 @@ pub fn list(console: &Console) -> Vec<Plan> {
 }
 
 fn plan(console: &Console, rollout: &Rollout) -> Plan {
-    let (course, now_ms) = (rollout.course(), unix_ms());
-    let (place, verdict) = (course.place(), course.verdict());
-    let (candidate, legacy) = course.seen();
-    let stages = rollout.stages().shares().len();
+    let standing = Standing::of(rollout, unix_ms());
+    let (place, stages) = (standing.place, rollout.stages().shares().len());
     let in_stage = |at: usize| format!("stage {} of {stages}", at + 1);
+    let is_bad = matches!(standing.verdict, Verdict::Shared | Verdict::Fail(_));
     let (tone, word, can): (_, _, &[_]) = match place.phase {
         Phase::Manual if place.share == Share::NONE => ("off", "not started".to_owned(), &["start"]),
         Phase::Manual => ("off", "by hand".to_owned(), &["start", "rollback"]),
         Phase::Stage(at) => {
-            let tone = if matches!(verdict, Verdict::Shared | Verdict::Fail(_)) { "bad" } else { "ok" };
+            let tone = match standing.hold {
+                _ if is_bad => "bad",
+                Some(Hold::Sample(_)) => "warn",
+                _ => "ok",
+            };
             (tone, in_stage(at), &["promote", "pause", "rollback"])
         }
         Phase::Paused(at) => {
@@ -81,33 +89,55 @@ fn plan(console: &Console, rollout: &Rollout) -> Plan {
         Phase::Complete => ("ok", "complete".to_owned(), &["rollback"]),
         Phase::RolledBack => ("bad", "rolled back".to_owned(), &["start"]),
     };
+    let mut can = can.to_vec();
+    can.extend(standing.starts_at.map(|_| "call_off"));
     let history = console.storage.rollout_history(rollout.name(), SHOWN).unwrap_or_default();
     Plan {
         rollout: rollout.name().to_owned(),
         tone,
         word,
-        says: says(rollout, verdict, course.waits(rollout.stages(), now_ms), (candidate, legacy)),
-        evidence: format!(
-            "Since this stage began. Tested after every look: a candidate at its target fails in at most {} %, \
-             one that is bad twice as often passes in at most {} % of all cases.",
-            FALSE_ALARM * 100.0,
-            MISS * 100.0
-        ),
-        can: can.to_vec(),
-        sides: [side("legacy", place.share.rest(), legacy), side("candidate", place.share, candidate)],
+        evidence: evidence(rollout),
+        target: standing.target(),
+        starts_at_ms: standing.starts_at,
+        can,
+        sides: [
+            side("legacy", place.share.rest(), standing.legacy),
+            side("candidate", place.share, standing.candidate),
+        ],
+        says: standing.says,
         history: history.into_iter().map(change).collect(),
     }
 }
 
-fn side(name: &'static str, share: Share, seen: Tally) -> Side {
-    let (least_bad, most_bad) = interval(seen.bad, seen.requests, ERROR);
-    let percent = |share: f64| app::format::plain((share * 10_000.0).floor() / 100.0);
-    let success = match seen.requests {
+/// What is asked of the candidate, and how sure the verdict is.
+fn evidence(rollout: &Rollout) -> String {
+    let latency = rollout.criteria().latency.map_or_else(
+        String::new,
+        |LatencyGuard { quantile, at_most, no_slower_than }| {
+            let quantile = app::format::plain(quantile * 100.0);
+            let limit = at_most.map(|limit| format!("at most {}", humantime::format_duration(limit)));
+            let times = no_slower_than.map(|times| format!("at most {times} times that of legacy"));
+            let asked: Vec<_> = limit.into_iter().chain(times).collect();
+            format!(" Its p{quantile} is to be {}, judged in blocks of five seconds.", asked.join(" and "))
+        },
+    );
+    format!(
+        "Since this stage began, of clients assigned by {}. Tested after every look: a candidate at its target fails in \
+         at most {} %, one that is bad twice as often passes in at most {} % of all cases.{latency}",
+        rollout.assign_by(),
+        FALSE_ALARM * 100.0,
+        MISS * 100.0
+    )
+}
+
+fn side(name: &'static str, share: Share, figures: Figures) -> Side {
+    let percent = |percent: f64| app::format::plain((percent * 100.0).floor() / 100.0);
+    let success = match figures.requests {
         0 => "nothing known".to_owned(),
-        _ => format!("{} and {} %", percent(1.0 - most_bad), percent(1.0 - least_bad)),
+        _ => format!("{} and {} %", percent(figures.low), percent(figures.high)),
     };
-    let outcome = format!("{} of {} failed", count(seen.bad), count(seen.requests));
-    Side { name, share: format!("{share} %"), outcome, success }
+    let outcome = format!("{} of {} failed", count(figures.failed), count(figures.requests));
+    Side { name, share: format!("{share} %"), outcome, success, figures }
 }
 
 fn change(change: PastChange) -> Change {

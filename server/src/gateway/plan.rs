@@ -68,7 +68,8 @@ impl Plan {
         for rollout in &settings.rollouts {
             let stored = storage.rollout(&rollout.name, rollout.share)?;
             let (legacy, candidate) = (rollout.legacy, rollout.candidate);
-            rollouts.push(Rollout::new(rollout, &stored));
+            let starts_at = storage.start(&rollout.name, rollout.start_at, unix_ms())?;
+            rollouts.push(Rollout::new(rollout, &stored, starts_at));
             infos.push(RolloutInfo {
                 name: rollout.name.clone(),
                 legacy: settings.upstreams[legacy].name.clone(),

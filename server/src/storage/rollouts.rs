@@ -106,6 +106,10 @@ impl Storage {
                 cause.reason
             ],
         )?;
+        if to.phase.voids_start() {
+            transaction
+                .execute("UPDATE rollout_start SET start_unix_ms = NULL WHERE rollout = ?1", [name])?;
+        }
         transaction.commit()?;
         Ok(())
     }

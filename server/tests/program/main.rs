@@ -5,6 +5,7 @@
 
 mod api;
 mod api_errors;
+mod assignment;
 mod attempts;
 mod blocking;
 mod bodies;
@@ -17,12 +18,14 @@ mod faults;
 mod limits;
 mod live;
 mod logs;
+mod overrides;
 mod problems;
 mod process;
 mod proxying;
 mod queueing;
 mod resilience;
 mod rollouts;
+mod schedules;
 mod scrape;
 mod site;
 mod stages;

@@ -9,7 +9,7 @@ mod upstream;
 use std::future::Future;
 use std::time::Duration;
 
-pub use client::{Answer, delete, get, get_with, post_json, send};
+pub use client::{Answer, KeptAlive, delete, get, get_with, post_json, send};
 pub use program::{Program, configuration, failing_start};
 pub use sides::Sides;
 pub use upstream::{Behaviour, Upstream};

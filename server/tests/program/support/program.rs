@@ -43,16 +43,24 @@ impl Program {
 
     /// Starts it with this configuration and no other.
     pub fn with_text(text: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("test.toml"), text).unwrap();
-        Self::in_folder(folder, &[])
+        Self::with_text_and(text, &[])
     }
 
     /// Starts it with [`configuration`], and these environment variables.
     pub fn with_environment(more: &str, variables: &[(&str, &str)]) -> Self {
+        Self::with_text_and(&configuration(more), variables)
+    }
+
+    /// Starts it with this configuration and no other, and these environment variables.
+    pub fn with_text_and(text: &str, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("test.toml"), configuration(more)).unwrap();
+        std::fs::write(folder.path().join("test.toml"), text).unwrap();
         Self::in_folder(folder, variables)
+    }
+
+    /// A file in its folder.
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
     }
 
     fn in_folder(folder: TempDir, variables: &[(&str, &str)]) -> Self {

@@ -27,4 +27,9 @@ impl Sides {
     pub fn start(&self) -> Program {
         Program::with_text(&self.configuration)
     }
+
+    /// With these environment variables.
+    pub fn start_with(&self, variables: &[(&str, &str)]) -> Program {
+        Program::with_text_and(&self.configuration, variables)
+    }
 }
