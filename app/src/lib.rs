@@ -7,7 +7,6 @@ pub mod board;
 pub mod chart;
 pub mod components;
 pub mod events;
-pub mod format;
 mod initial;
 mod json;
 mod kept;
@@ -19,6 +18,7 @@ pub mod settled;
 pub mod signals;
 
 pub use initial::Initial;
+pub use rad_model::format;
 
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;

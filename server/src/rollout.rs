@@ -7,6 +7,7 @@ mod course;
 mod evidence;
 mod overrides;
 mod stages;
+mod standing;
 pub mod verdict;
 mod words;
 
@@ -22,6 +23,7 @@ pub use course::{Course, NotNow, Order, Place, Rules};
 pub use evidence::Evidence;
 pub use overrides::{LONGEST_S, Overrides, Secret};
 pub use stages::{Hold, Phase, Stages, Step, Waits};
+pub use standing::{Figures, Standing};
 pub use verdict::{Criteria, LatencyGuard, Tally, Target, Verdict};
 pub use words::because;
 

@@ -167,6 +167,12 @@ impl Live {
         if self.connection.with_untracked(Machine::is_disabled) { enable() } else { disable() }
     }
 
+    /// The rollout at a position, as it is shown.
+    #[must_use]
+    pub fn rollout(self, at: usize) -> Memo<RolloutTick> {
+        Memo::new(move |_| self.rollouts.with(|all| all.get(at).cloned()).unwrap_or_default())
+    }
+
     fn show_rollouts(self, rollouts: Vec<RolloutTick>) {
         if self.rollouts.with_untracked(|shown| *shown != rollouts) {
             self.rollouts.set(rollouts);

@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use app::format::count;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use rad_model::Share;
+use rad_model::format::count;
 use serde::Serialize;
 
 use super::Console;
 use super::api::Shared;
 use super::error::ApiError;
-use super::rollouts::{Figures, Standing};
 use crate::rollout::verdict::{FALSE_ALARM, MISS};
-use crate::rollout::{Hold, LatencyGuard, Phase, Rollout, Verdict};
+use crate::rollout::{Figures, LatencyGuard, Phase, Rollout, Standing};
 use crate::storage::PastChange;
 use crate::telemetry::unix_ms;
 
@@ -69,33 +68,22 @@ pub fn list(console: &Console) -> Vec<Plan> {
 
 fn plan(console: &Console, rollout: &Rollout) -> Plan {
     let standing = Standing::of(rollout, unix_ms());
-    let (place, stages) = (standing.place, rollout.stages().shares().len());
-    let in_stage = |at: usize| format!("stage {} of {stages}", at + 1);
-    let is_bad = matches!(standing.verdict, Verdict::Shared | Verdict::Fail(_));
-    let (tone, word, can): (_, _, &[_]) = match place.phase {
-        Phase::Manual if place.share == Share::NONE => ("off", "not started".to_owned(), &["start"]),
-        Phase::Manual => ("off", "by hand".to_owned(), &["start", "rollback"]),
-        Phase::Stage(at) => {
-            let tone = match standing.hold {
-                _ if is_bad => "bad",
-                Some(Hold::Sample(_)) => "warn",
-                _ => "ok",
-            };
-            (tone, in_stage(at), &["promote", "pause", "rollback"])
-        }
-        Phase::Paused(at) => {
-            ("warn", format!("{}, paused", in_stage(at)), &["promote", "resume", "rollback"])
-        }
-        Phase::Complete => ("ok", "complete".to_owned(), &["rollback"]),
-        Phase::RolledBack => ("bad", "rolled back".to_owned(), &["start"]),
+    let place = standing.place;
+    let can: &[_] = match place.phase {
+        Phase::Manual if place.share == Share::NONE => &["start"],
+        Phase::Manual => &["start", "rollback"],
+        Phase::Stage(_) => &["promote", "pause", "rollback"],
+        Phase::Paused(_) => &["promote", "resume", "rollback"],
+        Phase::Complete => &["rollback"],
+        Phase::RolledBack => &["start"],
     };
     let mut can = can.to_vec();
     can.extend(standing.starts_at.map(|_| "call_off"));
     let history = console.storage.rollout_history(rollout.name(), SHOWN).unwrap_or_default();
     Plan {
         rollout: rollout.name().to_owned(),
-        tone,
-        word,
+        tone: standing.tone(),
+        word: standing.phase(),
         evidence: evidence(rollout),
         target: standing.target(),
         starts_at_ms: standing.starts_at,
@@ -114,7 +102,7 @@ fn evidence(rollout: &Rollout) -> String {
     let latency = rollout.criteria().latency.map_or_else(
         String::new,
         |LatencyGuard { quantile, at_most, no_slower_than }| {
-            let quantile = app::format::plain(quantile * 100.0);
+            let quantile = rad_model::format::plain(quantile * 100.0);
             let limit = at_most.map(|limit| format!("at most {}", humantime::format_duration(limit)));
             let times = no_slower_than.map(|times| format!("at most {times} times that of legacy"));
             let asked: Vec<_> = limit.into_iter().chain(times).collect();
@@ -131,7 +119,7 @@ fn evidence(rollout: &Rollout) -> String {
 }
 
 fn side(name: &'static str, share: Share, figures: Figures) -> Side {
-    let percent = |percent: f64| app::format::plain((percent * 100.0).floor() / 100.0);
+    let percent = |percent: f64| rad_model::format::plain((percent * 100.0).floor() / 100.0);
     let success = match figures.requests {
         0 => "nothing known".to_owned(),
         _ => format!("{} and {} %", percent(figures.low), percent(figures.high)),

@@ -1,9 +1,7 @@
 //! The rollouts' API: where each is and what it waits for, and the switches that move it.
 
 mod overrides;
-mod standing;
 mod starts;
-mod words;
 
 use std::sync::Arc;
 
@@ -20,12 +18,11 @@ use super::act::{self, Actor, Why};
 use super::api::Shared;
 use super::error::{ApiError, parse};
 use super::take::{Body, Name};
-use crate::rollout::{Cause, Changed, Order, Refused, Rollout, tell};
+use crate::rollout::{Cause, Changed, Order, Refused, Rollout, Standing, tell};
 use crate::storage::PastChange;
 use crate::telemetry::unix_ms;
 
 pub use overrides::sign;
-pub use standing::{Figures, Standing};
 pub use starts::{call_off, start};
 
 /// So many changes are told of.

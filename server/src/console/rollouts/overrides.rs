@@ -61,7 +61,7 @@ pub async fn sign(
         format!(
             "Whoever shows this is served by {} for {}.",
             side.word(),
-            app::format::length(seconds * 1_000)
+            rad_model::format::length(seconds * 1_000)
         )
     } else {
         format!("Whoever shows this is served by {}; it is not signed, and does not end.", side.word())

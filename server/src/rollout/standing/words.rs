@@ -1,8 +1,8 @@
 //! The rollouts in words.
 
-use app::format::{count, length};
+use rad_model::format::{count, length};
 
-use super::standing::Standing;
+use super::Standing;
 use crate::rollout::verdict::sample_ratio::{Counted, FALSE_DOUBT, Mismatch};
 use crate::rollout::{Hold, Phase, Tally, Verdict, Waits, because};
 

@@ -1,12 +1,14 @@
-//! Where a rollout is at a moment: the figures and the words that the API and the page both tell.
+//! Where a rollout is at a moment: the figures and the words that the API, the live connection and the pages tell.
 
+mod words;
+
+use rad_model::Share;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::words;
-use crate::rollout::verdict::sample_ratio::Counted;
-use crate::rollout::verdict::{FALSE_ALARM, MISS, interval};
-use crate::rollout::{Hold, Phase, Place, Rollout, Tally, Verdict, Waits};
+use super::verdict::sample_ratio::Counted;
+use super::verdict::{FALSE_ALARM, MISS, interval};
+use super::{Hold, Phase, Place, Rollout, Tally, Verdict, Waits};
 
 /// The true share of failures is outside of what is told in at most so many cases.
 const ERROR: f64 = 0.05;
@@ -70,6 +72,33 @@ impl<'a> Standing<'a> {
     #[must_use]
     pub fn target(&self) -> f64 {
         tidy(self.rollout.criteria().target.share() * 100.0)
+    }
+
+    /// Where it is in its plan, in words.
+    #[must_use]
+    pub fn phase(&self) -> String {
+        let in_stage = |at: usize| format!("stage {} of {}", at + 1, self.rollout.stages().shares().len());
+        match self.place.phase {
+            Phase::Manual if self.place.share == Share::NONE => "not started".to_owned(),
+            Phase::Manual => "by hand".to_owned(),
+            Phase::Stage(at) => in_stage(at),
+            Phase::Paused(at) => format!("{}, paused", in_stage(at)),
+            Phase::Complete => "complete".to_owned(),
+            Phase::RolledBack => "rolled back".to_owned(),
+        }
+    }
+
+    /// How that is to be looked at: `ok`, `warn`, `bad` or `off`.
+    #[must_use]
+    pub fn tone(&self) -> &'static str {
+        match self.place.phase {
+            Phase::Manual => "off",
+            Phase::RolledBack => "bad",
+            Phase::Stage(_) if matches!(self.verdict, Verdict::Shared | Verdict::Fail(_)) => "bad",
+            Phase::Stage(_) if matches!(self.hold, Some(Hold::Sample(_))) => "warn",
+            Phase::Paused(_) => "warn",
+            Phase::Stage(_) | Phase::Complete => "ok",
+        }
     }
 
     /// As the API tells it.
