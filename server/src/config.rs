@@ -22,6 +22,7 @@ use rad_resilience::cache::Freshness;
 use rad_resilience::retry::RetryBudgetSettings;
 use rad_resilience::{BlockPolicy, BreakerPolicy, Bulkhead, CacheSettings, Policy, RetryPolicy};
 
+use crate::rollout::shadow::ShadowSettings;
 use crate::rollout::{Stages, Target};
 
 pub use file::LogFormat;
@@ -104,6 +105,7 @@ pub struct RolloutSettings {
     /// Requests without which nothing is passed.
     pub least: u64,
     pub target: Target,
+    pub shadow: ShadowSettings,
 }
 
 #[derive(Clone, Debug)]

@@ -3,10 +3,11 @@
 mod assignment;
 mod controller;
 mod course;
+pub mod shadow;
 mod stages;
 pub mod verdict;
 
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rad_model::Share;
@@ -44,6 +45,8 @@ pub struct Rollout {
     stages: Stages,
     target: Target,
     basis_points: AtomicU16,
+    /// When it was rolled back, if it is; else 0.
+    rolled_back_ms: AtomicU64,
     /// Held while a change is made and stored, so that two changes are stored in the order in which they
     /// took force.
     course: Mutex<Course>,
@@ -93,6 +96,7 @@ impl Rollout {
             stages: stages.clone(),
             target: *target,
             basis_points: AtomicU16::new(place.share.basis_points()),
+            rolled_back_ms: AtomicU64::new(rolled_back_ms(place)),
             course: Mutex::new(Course::new(place, *target, *least)),
         }
     }
@@ -130,6 +134,12 @@ impl Rollout {
     #[must_use]
     pub fn candidate(&self) -> usize {
         self.candidate
+    }
+
+    /// Since when it is rolled back, milliseconds since 1970; if it is.
+    #[must_use]
+    pub fn rolled_back_ms(&self) -> Option<u64> {
+        Some(self.rolled_back_ms.load(Ordering::Acquire)).filter(|at| *at > 0)
     }
 
     #[must_use]
@@ -205,6 +215,7 @@ impl Rollout {
     ) -> (Changed, Result<(), StorageError>) {
         let to = course.place();
         self.basis_points.store(to.share.basis_points(), Ordering::Release);
+        self.rolled_back_ms.store(rolled_back_ms(to), Ordering::Release);
         (Changed { from, to }, storage.save_rollout(&self.name, from, to, cause))
     }
 
@@ -213,10 +224,15 @@ impl Rollout {
     }
 }
 
+fn rolled_back_ms(place: Place) -> u64 {
+    if place.phase == Phase::RolledBack { place.since_ms } else { 0 }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
+    use super::shadow::ShadowSettings;
     use super::*;
 
     fn rollout(percent: f64) -> Rollout {
@@ -229,6 +245,7 @@ mod tests {
             stages: Stages::to_all(Duration::from_mins(1)),
             least: 100,
             target: Target::default(),
+            shadow: ShadowSettings::default(),
         };
         let place = Place { phase: Phase::Manual, share, since_ms: 0 };
         Rollout::new(&settings, &StoredRollout { seed: Seed::new(7), place })

@@ -4,6 +4,7 @@
 
 mod modes;
 mod rollouts;
+mod shadows;
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -51,6 +52,12 @@ const MIGRATIONS: &[&str] = &[
         reason TEXT NOT NULL
     ) STRICT;
     CREATE INDEX rollout_history_of ON rollout_history (rollout, id)",
+    "CREATE TABLE rollout_shadow (
+        rollout TEXT PRIMARY KEY,
+        configured_basis_points INTEGER NOT NULL,
+        basis_points INTEGER NOT NULL,
+        set_at_unix_ms INTEGER NOT NULL
+    ) STRICT",
 ];
 
 /// Why something could not be stored or read.

@@ -11,6 +11,7 @@ mod breaker;
 mod cache;
 mod limit;
 mod route;
+mod shadow;
 
 use super::file::{self, File, MAX_WORKERS};
 use super::read::Problems;
@@ -200,6 +201,7 @@ fn check_rollout(
     });
     stages.gated = rollout.gated;
     stages.rolls_back = rollout.rolls_back;
+    shadow::check(&key, &rollout.shadow, problems);
     RolloutSettings {
         name,
         legacy,
@@ -208,6 +210,7 @@ fn check_rollout(
         stages,
         least: rollout.least.into(),
         target: rollout.target,
+        shadow: rollout.shadow,
     }
 }
 

@@ -13,6 +13,8 @@ use super::Console;
 use super::api::Shared;
 use super::error::ApiError;
 use super::rollouts::{ERROR, says};
+use super::shadows;
+use crate::rollout::shadow::Shadow;
 use crate::rollout::verdict::{FALSE_ALARM, MISS, interval};
 use crate::rollout::{Phase, Rollout, Tally, Verdict};
 use crate::storage::PastChange;
@@ -31,6 +33,7 @@ pub struct Plan {
     can: Vec<&'static str>,
     sides: [Side; 2],
     history: Vec<Change>,
+    shadow: shadows::Part,
 }
 
 #[derive(Serialize)]
@@ -59,10 +62,11 @@ pub async fn all(State(console): Shared) -> Result<Json<Vec<Plan>>, ApiError> {
 }
 
 pub fn list(console: &Console) -> Vec<Plan> {
-    console.plan.rollouts.iter().map(|rollout| plan(console, rollout)).collect()
+    let both = console.plan.rollouts.iter().zip(&console.plan.shadows);
+    both.map(|(rollout, shadow)| plan(console, rollout, shadow)).collect()
 }
 
-fn plan(console: &Console, rollout: &Rollout) -> Plan {
+fn plan(console: &Console, rollout: &Rollout, shadow: &Shadow) -> Plan {
     let (course, now_ms) = (rollout.course(), unix_ms());
     let (place, verdict) = (course.place(), course.verdict());
     let (candidate, legacy) = course.seen();
@@ -96,6 +100,7 @@ fn plan(console: &Console, rollout: &Rollout) -> Plan {
         can: can.to_vec(),
         sides: [side("legacy", place.share.rest(), legacy), side("candidate", place.share, candidate)],
         history: history.into_iter().map(change).collect(),
+        shadow: shadows::part(rollout, shadow),
     }
 }
 
@@ -115,6 +120,8 @@ fn change(change: PastChange) -> Change {
     let what = match phase.as_str() {
         "paused" => format!("paused at {to} %"),
         "complete" => format!("complete at {to} %"),
+        "shadow" if from == to => format!("shadow at {to} %, again"),
+        "shadow" => format!("shadow {from} → {to} %"),
         _ if from == to => format!("on at {to} %"),
         _ => format!("{from} → {to} %"),
     };

@@ -17,6 +17,7 @@ mod sequential;
 mod simulation;
 
 pub use interval::interval;
+pub(in crate::rollout) use interval::ln_beta;
 pub use sequential::{Finding, Likelihood, RatioTest, Watch};
 
 /// A candidate exactly at its target is failed in at most so many cases.

@@ -24,6 +24,7 @@ mod queueing;
 mod resilience;
 mod rollouts;
 mod scrape;
+mod shadow;
 mod site;
 mod stages;
 mod support;

@@ -5,8 +5,9 @@ use std::time::Duration;
 use rad_model::Share;
 
 use super::super::read::{Kind, Table, duration, number, parsed, text, whole};
-use super::{flag, share};
+use super::{flag, shadow, share};
 use crate::rollout::Target;
+use crate::rollout::shadow::ShadowSettings;
 
 const MIN_BAKE: Duration = Duration::from_secs(1);
 const MAX_BAKE: Duration = Duration::from_hours(24 * 30);
@@ -24,6 +25,7 @@ pub struct Rollout {
     pub rolls_back: bool,
     pub least: u32,
     pub target: Target,
+    pub shadow: ShadowSettings,
 }
 
 impl Rollout {
@@ -43,6 +45,7 @@ impl Rollout {
             rolls_back: table.value("automatic_rollback", &flag()).unwrap_or(true),
             least: table.value("minimum_requests", &whole(1..=MOST, None)).unwrap_or(100),
             target: table.value("target_success", &target).unwrap_or_default(),
+            shadow: table.table("shadow", shadow::read).unwrap_or_default(),
         }
     }
 }
