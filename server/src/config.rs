@@ -22,6 +22,7 @@ use rad_resilience::cache::Freshness;
 use rad_resilience::retry::RetryBudgetSettings;
 use rad_resilience::{BlockPolicy, BreakerPolicy, Bulkhead, CacheSettings, Policy, RetryPolicy};
 
+use crate::rollout::shadow::ShadowSettings;
 use crate::rollout::{AssignBy, Calendar, LatencyGuard, Overrides, Stages, Target};
 
 pub use file::LogFormat;
@@ -111,6 +112,7 @@ pub struct RolloutSettings {
     /// When it starts by itself, milliseconds since 1970.
     pub start_at: Option<u64>,
     pub calendar: Calendar,
+    pub shadow: ShadowSettings,
 }
 
 #[derive(Clone, Debug)]

@@ -15,6 +15,7 @@ mod pages;
 mod plans;
 mod request_id;
 mod rollouts;
+mod shadows;
 mod site;
 mod socket;
 mod take;
@@ -137,6 +138,8 @@ fn router(console: Arc<Console>) -> Router {
         ("/rollouts/{name}/resume", "POST", post(rollouts::resume)),
         ("/rollouts/{name}/promote", "POST", post(rollouts::promote)),
         ("/rollouts/{name}/rollback", "POST", post(rollouts::roll_back)),
+        ("/rollouts/{name}/shadow", "GET, HEAD, POST", get(shadows::one).post(shadows::change)),
+        ("/rollouts/{name}/shadow/reset", "POST", post(shadows::reset)),
         ("/lab", "GET, HEAD", get(lab::state)),
         ("/lab/traffic", "PATCH", patch(lab::traffic)),
         ("/lab/{upstream}", "PATCH", patch(lab::turn)),

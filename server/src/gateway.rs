@@ -26,6 +26,7 @@ mod plan;
 mod pool;
 mod request_id;
 mod router;
+mod shadow;
 mod ticket;
 mod worker;
 

@@ -6,12 +6,13 @@ mod controller;
 mod course;
 mod evidence;
 mod overrides;
+pub mod shadow;
 mod stages;
 mod standing;
 pub mod verdict;
 mod words;
 
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rad_model::Share;
@@ -71,8 +72,8 @@ pub struct Rollout {
     calendar: Calendar,
     criteria: Criteria,
     basis_points: AtomicU16,
-    /// Whether testers may choose the candidate.
-    takes_testers: AtomicBool,
+    /// When it was rolled back, if it is; else 0.
+    rolled_back_ms: AtomicU64,
     /// Held while a change is made and stored, so that two changes are stored in the order in which they
     /// took force.
     course: Mutex<Course>,
@@ -125,7 +126,7 @@ impl Rollout {
             calendar: settings.calendar.clone(),
             criteria,
             basis_points: AtomicU16::new(place.share.basis_points()),
-            takes_testers: AtomicBool::new(place.phase != Phase::RolledBack),
+            rolled_back_ms: AtomicU64::new(rolled_back_ms(place)),
             course: Mutex::new(Course::new(place, starts_at, criteria)),
         }
     }
@@ -172,7 +173,7 @@ impl Rollout {
     /// Whether testers may choose the candidate: at every share, but not after a rollback.
     #[must_use]
     pub fn takes_testers(&self) -> bool {
-        self.takes_testers.load(Ordering::Acquire)
+        self.rolled_back_ms().is_none()
     }
 
     /// The position of a side's upstream.
@@ -183,6 +184,12 @@ impl Rollout {
             Side::Legacy => legacy,
             Side::Candidate => candidate,
         }
+    }
+
+    /// Since when it is rolled back, milliseconds since 1970; if it is.
+    #[must_use]
+    pub fn rolled_back_ms(&self) -> Option<u64> {
+        Some(self.rolled_back_ms.load(Ordering::Acquire)).filter(|at| *at > 0)
     }
 
     #[must_use]
@@ -284,14 +291,18 @@ impl Rollout {
         storage: &Storage,
     ) -> (Changed, Result<(), StorageError>) {
         let to = course.place();
-        self.takes_testers.store(to.phase != Phase::RolledBack, Ordering::Release);
         self.basis_points.store(to.share.basis_points(), Ordering::Release);
+        self.rolled_back_ms.store(rolled_back_ms(to), Ordering::Release);
         (Changed { from, to }, storage.save_rollout(&self.name, from, to, cause))
     }
 
     fn lock(&self) -> MutexGuard<'_, Course> {
         self.course.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn rolled_back_ms(place: Place) -> u64 {
+    if place.phase == Phase::RolledBack { place.since_ms.max(1) } else { 0 }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod modes;
 mod rollouts;
+mod shadows;
 mod starts;
 
 use std::net::IpAddr;
@@ -56,6 +57,12 @@ const MIGRATIONS: &[&str] = &[
         rollout TEXT PRIMARY KEY,
         configured_unix_ms INTEGER,
         start_unix_ms INTEGER
+    ) STRICT",
+    "CREATE TABLE rollout_shadow (
+        rollout TEXT PRIMARY KEY,
+        configured_basis_points INTEGER NOT NULL,
+        basis_points INTEGER NOT NULL,
+        set_at_unix_ms INTEGER NOT NULL
     ) STRICT",
 ];
 

@@ -12,6 +12,7 @@ mod cache;
 mod limit;
 mod rollout;
 mod route;
+mod shadow;
 
 use super::file::{self, File, MAX_WORKERS};
 use super::read::Problems;
@@ -202,6 +203,7 @@ fn check_rollout(
     stages.gated = rollout.gated;
     stages.rolls_back = rollout.rolls_back;
     rollout::empty_tables(&key, &rollout, problems);
+    shadow::check(&key, &rollout.shadow, problems);
     RolloutSettings {
         name,
         legacy,
@@ -215,6 +217,7 @@ fn check_rollout(
         latency: rollout.latency,
         start_at: rollout.start_at,
         calendar: rollout.calendar,
+        shadow: rollout.shadow,
     }
 }
 

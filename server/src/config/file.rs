@@ -12,6 +12,7 @@ use rad_resilience::Strategy;
 mod limit;
 mod rollout;
 mod route;
+mod shadow;
 mod upstream;
 
 pub use rollout::Rollout;

@@ -1,4 +1,5 @@
 mod limits;
+mod shadows;
 mod steps;
 mod upstreams;
 

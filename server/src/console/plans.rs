@@ -12,6 +12,8 @@ use serde::Serialize;
 use super::Console;
 use super::api::Shared;
 use super::error::ApiError;
+use super::shadows;
+use crate::rollout::shadow::Shadow;
 use crate::rollout::verdict::{FALSE_ALARM, MISS};
 use crate::rollout::{Figures, LatencyGuard, Phase, Rollout, Standing};
 use crate::storage::PastChange;
@@ -33,6 +35,7 @@ pub struct Plan {
     can: Vec<&'static str>,
     sides: [Side; 2],
     history: Vec<Change>,
+    shadow: shadows::Part,
 }
 
 #[derive(Serialize)]
@@ -63,10 +66,11 @@ pub async fn all(State(console): Shared) -> Result<Json<Vec<Plan>>, ApiError> {
 }
 
 pub fn list(console: &Console) -> Vec<Plan> {
-    console.plan.rollouts.iter().map(|rollout| plan(console, rollout)).collect()
+    let both = console.plan.rollouts.iter().zip(&console.plan.shadows);
+    both.map(|(rollout, shadow)| plan(console, rollout, shadow)).collect()
 }
 
-fn plan(console: &Console, rollout: &Rollout) -> Plan {
+fn plan(console: &Console, rollout: &Rollout, shadow: &Shadow) -> Plan {
     let standing = Standing::of(rollout, unix_ms());
     let place = standing.place;
     let can: &[_] = match place.phase {
@@ -94,6 +98,7 @@ fn plan(console: &Console, rollout: &Rollout) -> Plan {
         ],
         says: standing.says,
         history: history.into_iter().map(change).collect(),
+        shadow: shadows::part(rollout, shadow),
     }
 }
 
@@ -133,6 +138,8 @@ fn change(change: PastChange) -> Change {
     let what = match phase.as_str() {
         "paused" => format!("paused at {to} %"),
         "complete" => format!("complete at {to} %"),
+        "shadow" if from == to => format!("shadow at {to} %, again"),
+        "shadow" => format!("shadow {from} → {to} %"),
         _ if from == to => format!("on at {to} %"),
         _ => format!("{from} → {to} %"),
     };

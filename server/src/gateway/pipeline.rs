@@ -28,7 +28,7 @@ use super::limit::Limited;
 use super::plan::Route;
 use super::ticket::{Ending, OnSide, Ticket};
 use super::worker::Worker;
-use super::{answer, block, limit, path, request_id};
+use super::{answer, block, limit, path, request_id, shadow};
 use crate::problem;
 use crate::rollout::Side;
 
@@ -172,7 +172,7 @@ fn begin(worker: &Rc<Worker>, admitted: Admitted, peer: Rc<Peer>, id: &HeaderVal
         look => look,
     };
     let target = target.into_owned();
-    let head = RequestHead { parts, target, id: id.clone(), peer, is_unconditional: false };
+    let head = RequestHead { parts, target, id: id.clone(), peer, is_unconditional: false, shadow: None };
     // Boxed: it goes through several steps from here.
     let asked = Box::new(Asked { route, upstream, side, is_drawn: drawn.is_some(), started, head });
     Begun::Asked { asked, body, look, ticket }
@@ -256,17 +256,25 @@ pub async fn direct(
 
 /// Asks the upstream, from a moment on for so long.
 pub async fn primary(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     asked: &Asked,
     body: RequestBody,
     (started, within): (Timestamp, Duration),
     mut ticket: Ticket,
 ) -> Response<ResponseBody> {
+    let mut copied = None;
     if let Some((rollout, side)) = asked.side {
         ticket.on_side(OnSide { rollout, side, is_drawn: asked.is_drawn, since: started });
+        if side == Side::Legacy {
+            copied = shadow::draw(worker, rollout, &asked.head, &body);
+        }
     }
     let Route { retry, hedge, .. } = &worker.plan.routes[asked.route];
     let (retry, hedge) = (retry.as_ref(), hedge.as_ref());
     let outgoing = Outgoing { head: &asked.head, body, started, within, retry, hedge };
-    forward(worker, asked.upstream, outgoing, ticket).await
+    let mut response = forward(worker, asked.upstream, outgoing, ticket).await;
+    if let Some(drawn) = copied {
+        drawn.copy(worker, &asked.head, &mut response);
+    }
+    response
 }

@@ -17,6 +17,7 @@ fn rollout(percent: f64) -> Rollout {
         latency: None,
         start_at: None,
         calendar: Calendar::default(),
+        shadow: crate::rollout::shadow::ShadowSettings::default(),
     };
     let place = Place { phase: Phase::Manual, share, since_ms: 0 };
     Rollout::new(&settings, &StoredRollout { seed: Seed::new(7), place }, None)

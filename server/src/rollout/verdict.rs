@@ -20,6 +20,7 @@ mod sequential;
 mod simulation;
 
 pub use interval::interval;
+pub(in crate::rollout) use interval::ln_beta;
 pub use latency::LatencyGuard;
 pub use sequential::{Finding, Likelihood, RatioTest, Watch};
 

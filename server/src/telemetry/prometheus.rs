@@ -1,6 +1,7 @@
 //! The registry as Prometheus scrapes it: as OpenMetrics for who asks for that, else in its older text format.
 
 mod core;
+mod shadow;
 
 use std::fmt;
 use std::sync::Arc;
@@ -260,6 +261,7 @@ impl Collector for Counters {
         }
 
         core::encode(&mut encoder, &self.plan, &totals)?;
+        shadow::encode(&mut encoder, &self.plan)?;
 
         let mut build = encoder.encode_descriptor(
             "build_info",

@@ -27,6 +27,7 @@ mod resilience;
 mod rollouts;
 mod schedules;
 mod scrape;
+mod shadow;
 mod site;
 mod stages;
 mod support;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use rad_model::Share;
 
 use super::super::read::{Kind, Table, duration, number, parsed, text, whole};
-use super::{flag, limit, share};
+use super::{flag, limit, shadow, share};
+use crate::rollout::shadow::ShadowSettings;
 use crate::rollout::{AssignBy, Calendar, LatencyGuard, Overrides, Target};
 
 mod latency;
@@ -33,6 +34,7 @@ pub struct Rollout {
     pub latency: Option<LatencyGuard>,
     pub start_at: Option<u64>,
     pub calendar: Calendar,
+    pub shadow: ShadowSettings,
 }
 
 impl Rollout {
@@ -58,6 +60,7 @@ impl Rollout {
             latency: table.table("latency", latency::read),
             start_at,
             calendar,
+            shadow: table.table("shadow", shadow::read).unwrap_or_default(),
         }
     }
 }

@@ -33,6 +33,7 @@ fn rollout(assign: AssignBy, overrides: Option<Overrides>, phase: Phase, percent
         latency: None,
         start_at: None,
         calendar: Calendar::default(),
+        shadow: crate::rollout::shadow::ShadowSettings::default(),
     };
     let place = Place { phase, share, since_ms: 0 };
     Rollout::new(&settings, &StoredRollout { seed: Seed::new(7), place }, None)

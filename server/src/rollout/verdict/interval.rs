@@ -47,7 +47,8 @@ fn exclusion(bad: u64, requests: u64, error: f64) -> impl Fn(f64) -> bool {
     }
 }
 
-fn ln_beta(a: f64, b: f64) -> f64 {
+/// The logarithm of the beta function, of numbers above 0.
+pub(in crate::rollout) fn ln_beta(a: f64, b: f64) -> f64 {
     ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b)
 }
 

@@ -24,6 +24,10 @@ impl Sides {
         Self { legacy, candidate, configuration }
     }
 
+    pub fn configuration(&self) -> &str {
+        &self.configuration
+    }
+
     pub fn start(&self) -> Program {
         Program::with_text(&self.configuration)
     }
