@@ -2,8 +2,11 @@
 //!
 //! Write-ahead log and `synchronous=FULL`: when a change is acknowledged it is on the disk.
 
+mod accounts;
 mod modes;
 mod rollouts;
+mod sessions;
+mod tokens;
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -12,8 +15,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rad_resilience::block::{SavedBlock, SavedBlocks};
 use rusqlite::{Connection, params};
 
+pub use accounts::StoredAccount;
 pub use modes::SetMode;
 pub use rollouts::{PastChange, StoredRollout};
+pub use sessions::{Digest, StoredSession};
+pub use tokens::StoredToken;
 
 /// Migrations, in order; `user_version` counts those that have been applied. Never change one that has
 /// been released: add another.
@@ -51,6 +57,7 @@ const MIGRATIONS: &[&str] = &[
         reason TEXT NOT NULL
     ) STRICT;
     CREATE INDEX rollout_history_of ON rollout_history (rollout, id)",
+    accounts::MIGRATION,
 ];
 
 /// Why something could not be stored or read.

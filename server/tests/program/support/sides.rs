@@ -24,6 +24,11 @@ impl Sides {
         Self { legacy, candidate, configuration }
     }
 
+    /// The configuration.
+    pub fn text(&self) -> &str {
+        &self.configuration
+    }
+
     pub fn start(&self) -> Program {
         Program::with_text(&self.configuration)
     }
