@@ -19,6 +19,7 @@ mod limits;
 mod live;
 mod login;
 mod logs;
+mod page_policy;
 mod problems;
 mod process;
 mod proxying;

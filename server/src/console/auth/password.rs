@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_are_hashed_at_once_than_there_are_places() {
+    async fn no_more_are_hashed_at_once_than_there_are_places_and_nobodys_password_takes_one_too() {
         let passwords = Passwords::new().unwrap();
         let taken = [passwords.bulkhead.try_acquire().unwrap(), passwords.bulkhead.try_acquire().unwrap()];
         let waits = passwords.verify("correct horse battery".to_owned(), None);
