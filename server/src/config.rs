@@ -4,6 +4,7 @@
 //! kind ([`read`]) after profile and environment have been laid over it ([`overlay`]); [`check`] turns them into a [`Settings`] that the rest of the program can rely on. None
 //! of them stops at the first error: everything that is wrong is said at once.
 
+mod auth;
 mod block;
 mod check;
 mod file;
@@ -25,6 +26,7 @@ use rad_resilience::{BlockPolicy, BreakerPolicy, Bulkhead, CacheSettings, Policy
 use crate::rollout::shadow::ShadowSettings;
 use crate::rollout::{AssignBy, Calendar, LatencyGuard, Overrides, Stages, Target};
 
+pub use auth::{ACCOUNT_NAME, AuthSettings, SecretError, is_account_name};
 pub use file::LogFormat;
 pub use overlay::{Overlay, Profile};
 
@@ -35,6 +37,10 @@ pub const SHIPPED: &str = include_str!("../rad-monitor.toml");
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub console: SocketAddr,
+    /// Names by which the console is reached, in small letters.
+    pub hosts: Vec<String>,
+    /// Nobody has to log in if absent: on loopback only.
+    pub auth: Option<AuthSettings>,
     pub gateway: GatewaySettings,
     pub prometheus: Option<SocketAddr>,
     pub log: LogFormat,

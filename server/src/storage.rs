@@ -2,10 +2,13 @@
 //!
 //! Write-ahead log and `synchronous=FULL`: when a change is acknowledged it is on the disk.
 
+mod accounts;
 mod modes;
 mod rollouts;
 mod shadows;
 mod starts;
+mod sessions;
+mod tokens;
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -14,8 +17,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rad_resilience::block::{SavedBlock, SavedBlocks};
 use rusqlite::{Connection, params};
 
+pub use accounts::StoredAccount;
 pub use modes::SetMode;
 pub use rollouts::{PastChange, StoredRollout};
+pub use sessions::{Digest, StoredSession};
+pub use tokens::StoredToken;
 
 /// Migrations, in order; `user_version` counts those that have been applied. Never change one that has
 /// been released: add another.
@@ -64,6 +70,7 @@ const MIGRATIONS: &[&str] = &[
         basis_points INTEGER NOT NULL,
         set_at_unix_ms INTEGER NOT NULL
     ) STRICT",
+    accounts::MIGRATION,
 ];
 
 /// Why something could not be stored or read.

@@ -223,6 +223,12 @@ pub fn now_ms() -> u64 {
     0
 }
 
+/// Loads the page again: the session is over, and the server leads to the login and back.
+#[cfg(feature = "hydrate")]
+fn leave() {
+    let _ = window().location().reload();
+}
+
 /// Tries to connect at once.
 pub fn retry_now() {
     #[cfg(feature = "hydrate")]

@@ -31,13 +31,15 @@ pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
     let File { console, gateway, telemetry, storage, cache, sample, upstreams, rollouts, routes } = file;
     let collecting_bytes = cache::collecting(&cache, problems);
 
-    if !console.listen.ip().is_loopback() {
+    let is_local = console.listen.ip().is_loopback();
+    let auth = console.auth.map(|auth| auth.check(is_local, problems));
+    if !is_local && auth.is_none() {
         problems.add(
             "console.listen",
             format!(
                 "{} is outside loopback, and no authentication is configured: whoever reaches the console could \
-                 move traffic. This version has no login of its own yet; listen on 127.0.0.1 or [::1], and put a \
-                 proxy that authenticates in front (a reverse proxy with single sign-on, or an SSH tunnel)",
+                 move traffic. Write [console.auth] (all its keys have defaults; the first start tells where the \
+                 administrator's password is), or listen on 127.0.0.1 or [::1]",
                 console.listen
             ),
         );
@@ -90,6 +92,8 @@ pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
     };
     Settings {
         console: console.listen,
+        hosts: console.hosts,
+        auth,
         gateway: GatewaySettings {
             listen: gateway.listen,
             workers,

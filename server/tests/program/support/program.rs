@@ -63,6 +63,15 @@ impl Program {
         self.folder.path().join(name)
     }
 
+    /// Starts it with this configuration and no other, and files beside it.
+    pub fn with_files(text: &str, files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files.iter().chain(&[("test.toml", text)]) {
+            std::fs::write(folder.path().join(name), content).unwrap();
+        }
+        Self::in_folder(folder, &[])
+    }
+
     fn in_folder(folder: TempDir, variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(BINARY)
             .args(["--config", "test.toml"])
@@ -105,6 +114,16 @@ impl Program {
     /// Everything that is still to be logged, until the program ends.
     pub fn remaining_log(&self) -> Vec<Value> {
         self.lines.iter().map(|line| serde_json::from_str(&line).expect("JSON")).collect()
+    }
+
+    /// All that was logged and has not been read, as it was written; once the program has ended.
+    pub fn whole_log(&self) -> String {
+        self.lines.iter().collect::<Vec<_>>().join("\n")
+    }
+
+    /// A file beside the configuration.
+    pub fn file(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
     }
 
     pub fn signal(&self, signal: &str) {
