@@ -34,6 +34,8 @@ pub const SHIPPED: &str = include_str!("../rad-monitor.toml");
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub console: SocketAddr,
+    /// Pages of these may use what the console has for pages outside; as browsers write them.
+    pub origins: Vec<http::HeaderValue>,
     pub gateway: GatewaySettings,
     pub prometheus: Option<SocketAddr>,
     pub log: LogFormat,

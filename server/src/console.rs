@@ -6,6 +6,8 @@ mod api;
 mod blocked;
 mod breakers;
 mod cache;
+mod client;
+mod cross_origin;
 mod error;
 mod files;
 mod lab;
@@ -26,7 +28,7 @@ use app::board::Board;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, OriginalUri};
 use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, delete, get, patch, post};
 use rad_model::{Hello, Resume};
 use rad_resilience::{Clock, SystemClock};
@@ -38,6 +40,8 @@ use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 pub use self::breakers::KeptModes;
+pub use self::client::Outside;
+pub use self::cross_origin::Origins;
 use self::error::only;
 use crate::gateway::{Caller, Plan};
 use crate::sample::Lab;
@@ -65,6 +69,8 @@ pub struct Console {
     /// Turns true when the program begins to leave.
     pub stopping: watch::Receiver<bool>,
     pub site: Site,
+    pub outside: Outside,
+    pub origins: Origins,
     /// Held while a person's change looks at what it changes.
     pub changes: Mutex<()>,
 }
@@ -136,6 +142,9 @@ fn router(console: Arc<Console>) -> Router {
         ("/rollouts/{name}/resume", "POST", post(rollouts::resume)),
         ("/rollouts/{name}/promote", "POST", post(rollouts::promote)),
         ("/rollouts/{name}/rollback", "POST", post(rollouts::roll_back)),
+        ("/rollouts/{name}/browsers", "GET, HEAD", get(client::tally)),
+        ("/client/{name}", "GET, HEAD", get(client::standing)),
+        ("/client/{name}/report", "POST", post(client::report)),
         ("/lab", "GET, HEAD", get(lab::state)),
         ("/lab/traffic", "PATCH", patch(lab::traffic)),
         ("/lab/{upstream}", "PATCH", patch(lab::turn)),
@@ -161,10 +170,12 @@ fn router(console: Arc<Console>) -> Router {
         // What is nested does not answer this one.
         .route("/api/", any(missing))
         .route("/ws", any(socket::upgrade))
+        .route("/client.js", only("GET, HEAD", get(client::script)))
         .merge(pages::router(&console))
         .layer(from_fn(error::negotiate))
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(files::is_no_file)))
-        .layer(from_fn(origin::guard))
+        .layer(from_fn_with_state(console.origins.clone(), origin::guard))
+        .layer(from_fn_with_state(console.origins.clone(), cross_origin::share))
         // A page that cannot be drawn is one failed answer, not a closed connection.
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(nothing_sniffs)

@@ -30,6 +30,6 @@ mod ticket;
 mod worker;
 
 pub use call::{CallError, Caller};
-pub use client::identity;
+pub use client::{Peer, identity};
 pub use plan::{Plan, PlanError, Route, Target};
 pub use worker::{Gateway, Parts};

@@ -1,6 +1,7 @@
 //! Who is served by the candidate.
 
 mod assignment;
+mod browsers;
 mod controller;
 mod course;
 mod stages;
@@ -10,8 +11,10 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rad_model::Share;
+use tokio::sync::watch;
 
 pub use assignment::Seed;
+pub use browsers::browser_seed;
 pub use controller::{Controller, tell};
 pub use course::{Course, NotNow, Order, Place, because};
 pub use stages::{Phase, Stages, Step, Waits};
@@ -47,6 +50,8 @@ pub struct Rollout {
     /// Held while a change is made and stored, so that two changes are stored in the order in which they
     /// took force.
     course: Mutex<Course>,
+    /// Tells who waits for a change.
+    places: watch::Sender<Place>,
 }
 
 /// A change that is in force.
@@ -94,6 +99,7 @@ impl Rollout {
             target: *target,
             basis_points: AtomicU16::new(place.share.basis_points()),
             course: Mutex::new(Course::new(place, *target, *least)),
+            places: watch::Sender::new(place),
         }
     }
 
@@ -118,6 +124,18 @@ impl Rollout {
         } else {
             (Side::Legacy, self.legacy)
         }
+    }
+
+    /// Where it is, and every place that it comes to from now on.
+    #[must_use]
+    pub fn follow(&self) -> watch::Receiver<Place> {
+        self.places.subscribe()
+    }
+
+    /// The seed by which browsers of pages outside choose their side.
+    #[must_use]
+    pub fn browser_seed(&self) -> Seed {
+        browser_seed(self.seed)
     }
 
     /// The upstream of legacy.
@@ -205,6 +223,7 @@ impl Rollout {
     ) -> (Changed, Result<(), StorageError>) {
         let to = course.place();
         self.basis_points.store(to.share.basis_points(), Ordering::Release);
+        self.places.send_replace(to);
         (Changed { from, to }, storage.save_rollout(&self.name, from, to, cause))
     }
 

@@ -88,6 +88,7 @@ pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
     };
     Settings {
         console: console.listen,
+        origins: console.origins,
         gateway: GatewaySettings {
             listen: gateway.listen,
             workers,

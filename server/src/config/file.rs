@@ -10,6 +10,7 @@ use rad_model::{LabState, Quota, Share};
 use rad_resilience::Strategy;
 
 mod limit;
+mod origin;
 mod rollout;
 mod route;
 mod upstream;
@@ -68,17 +69,21 @@ impl File {
 #[derive(Debug)]
 pub struct Console {
     pub listen: SocketAddr,
+    pub origins: Vec<http::HeaderValue>,
 }
 
 impl Default for Console {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8000)) }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8000)), origins: Vec::new() }
     }
 }
 
 impl Console {
     fn read(table: &mut Table<'_>) -> Self {
-        Self { listen: table.value("listen", &address()).unwrap_or(Self::default().listen) }
+        Self {
+            listen: table.value("listen", &address()).unwrap_or(Self::default().listen),
+            origins: table.list("origins", &origin::origin()).unwrap_or_default(),
+        }
     }
 }
 

@@ -6,24 +6,32 @@
 
 use std::net::IpAddr;
 
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::cross_origin::Origins;
 use super::error::ApiError;
 
 type Peer = ConnectInfo<std::net::SocketAddr>;
 
-pub async fn guard(request: Request, next: Next) -> Response {
+pub async fn guard(State(origins): State<Origins>, request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
-    match check(request.method(), request.uri(), request.headers(), peer) {
+    let is_admitted = origins.admit(&request);
+    match check(request.method(), request.uri(), request.headers(), peer, is_admitted) {
         Ok(()) => next.run(request).await,
         Err(detail) => ApiError::new(StatusCode::FORBIDDEN, detail).into_response(),
     }
 }
 
-fn check(method: &Method, uri: &Uri, headers: &HeaderMap, peer: Option<IpAddr>) -> Result<(), &'static str> {
+fn check(
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    peer: Option<IpAddr>,
+    is_admitted: bool,
+) -> Result<(), &'static str> {
     let text = |name| headers.get(name).map(|value: &axum::http::HeaderValue| value.to_str().unwrap_or("?"));
     let host = text(header::HOST).or(uri.authority().map(|authority| authority.as_str())).unwrap_or("");
     if peer.is_some_and(|peer| peer.is_loopback()) && !is_loopback(host) {
@@ -31,7 +39,7 @@ fn check(method: &Method, uri: &Uri, headers: &HeaderMap, peer: Option<IpAddr>) 
     }
     let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     let is_socket = headers.contains_key(header::UPGRADE);
-    if reads && !is_socket {
+    if (reads || is_admitted) && !is_socket {
         return Ok(());
     }
     if matches!(text(header::HeaderName::from_static("sec-fetch-site")), Some("cross-site" | "same-site")) {
@@ -66,7 +74,7 @@ mod tests {
         for (name, value) in fields {
             headers.insert(*name, HeaderValue::from_static(value));
         }
-        check(&method, &Uri::default(), &headers, Some([127, 0, 0, 1].into())).is_ok()
+        check(&method, &Uri::default(), &headers, Some([127, 0, 0, 1].into()), false).is_ok()
     }
 
     #[test]
@@ -86,6 +94,21 @@ mod tests {
             assert!(!allowed(Method::GET, &[host, ("origin", origin), ("upgrade", "websocket")]), "{origin}");
         }
         assert!(!allowed(Method::POST, &[host, ("sec-fetch-site", "cross-site")]));
+    }
+
+    #[test]
+    fn what_is_open_to_a_page_of_another_site_is_so_under_loopback_s_names_only_and_without_sockets() {
+        let admitted = |fields: &[(&'static str, &'static str)]| {
+            let fields = fields.iter().map(|(name, value)| {
+                (axum::http::HeaderName::from_static(name), HeaderValue::from_static(value))
+            });
+            let headers: HeaderMap = fields.collect();
+            check(&Method::POST, &Uri::default(), &headers, Some([127, 0, 0, 1].into()), true).is_ok()
+        };
+        let origin = ("origin", "https://shop.example");
+        assert!(admitted(&[("host", "127.0.0.1:8000"), origin, ("sec-fetch-site", "cross-site")]));
+        assert!(!admitted(&[("host", "evil.example"), origin]));
+        assert!(!admitted(&[("host", "127.0.0.1:8000"), origin, ("upgrade", "websocket")]));
     }
 
     #[test]

@@ -13,6 +13,11 @@ impl Seed {
         Self(seed)
     }
 
+    #[must_use]
+    pub fn value(self) -> u64 {
+        self.0
+    }
+
     /// The client's bucket, 0 to 9,999.
     ///
     /// FNV-1a over the client, then the finaliser of SplitMix64, which FNV needs to be even in its high

@@ -1,5 +1,6 @@
 //! The registry as Prometheus scrapes it: as OpenMetrics for who asks for that, else in its older text format.
 
+mod browsers;
 mod core;
 
 use std::fmt;
@@ -260,6 +261,7 @@ impl Collector for Counters {
         }
 
         core::encode(&mut encoder, &self.plan, &totals)?;
+        browsers::encode(&mut encoder, &topology.rollouts, self.registry.browsers())?;
 
         let mut build = encoder.encode_descriptor(
             "build_info",
