@@ -299,6 +299,87 @@ test("the kill switch holds in every tab of the browser", async ({ page, launch,
   await expect.poll(async () => (await status(other)).mode).toBe("live");
 });
 
+test("a page without storage has the same switch, which a cookie remembers", async ({ page, launch, legacyPage }) => {
+  const { shop } = await begin(launch, legacyPage, 100);
+  await page.addInitScript(() =>
+    Object.defineProperty(window, "localStorage", {
+      get: () => {
+        throw new DOMException("no storage", "SecurityError");
+      },
+    }),
+  );
+  await page.goto(shop.url);
+  expect(await ask(page)).toBe("candidate");
+  await page.evaluate(() => window.RadMonitor?.disable());
+  expect(await ask(page)).toBe("legacy");
+  await page.reload();
+  expect(await ask(page)).toBe("legacy");
+  await page.evaluate(() => window.RadMonitor?.enable());
+  expect(await ask(page)).toBe("candidate");
+});
+
+test("a page that has the dashboard's switch already keeps it, and each throws both", async ({
+  page,
+  launch,
+  legacyPage,
+}) => {
+  const { shop } = await begin(launch, legacyPage, 100);
+  await page.addInitScript(() => {
+    let mode = "live" as "live" | "legacy";
+    const status = () => ({ mode, state: "connected" as const, attempt: 0, retry_in_ms: null, epoch: "e", seq: 7 });
+    window.RadMonitor = { status, disable: () => (mode = "legacy"), enable: () => (mode = "live") };
+  });
+  await page.goto(shop.url);
+  expect(await ask(page)).toBe("candidate");
+  expect(await status(page)).toMatchObject({ mode: "live", state: "connected", epoch: "e", seq: 7 });
+  await page.evaluate(() => window.RadMonitor?.disable());
+  expect(await status(page)).toMatchObject({ mode: "legacy", epoch: "e" });
+  expect(await ask(page)).toBe("legacy");
+});
+
+test("a copy of the script on the page's own site finds the console that it is told", async ({
+  page,
+  launch,
+  legacyPage,
+}) => {
+  const { gateway, shop } = await begin(launch, legacyPage, 100);
+  await page.route(`${shop.url}/copy.js`, async (route) => {
+    const script = await fetch(`${gateway.console}/client.js`);
+    return route.fulfill({ contentType: "text/javascript", body: await script.text() });
+  });
+  shop.script =
+    `<script async src="/copy.js" data-console="${gateway.console}/" data-rollout="search" ` +
+    `data-legacy="/api/old/items" data-candidate="/api/new/things"></script>`;
+  await page.goto(shop.url);
+  await page.waitForFunction(() => window.RadMonitor !== undefined);
+  expect(await ask(page, "/api/old/items?q=tea")).toBe("candidate");
+  expect(shop.candidate.last?.url).toBe("/api/new/things?q=tea");
+});
+
+test("a page that nobody looks at asks only when it has to call", async ({ page, launch, legacyPage }) => {
+  const { gateway, shop } = await begin(launch, legacyPage, 100);
+  const asked: string[] = [];
+  page.on("request", (request) => request.url().includes("/api/client/") && asked.push(new URL(request.url()).search));
+  await page.clock.install();
+  await page.goto(shop.url);
+  const held = await page.waitForRequest((request) => request.url().includes("known=10000"));
+  const given = page.waitForEvent("requestfailed", (request) => request === held);
+  await page.evaluate(() => {
+    Object.defineProperty(document, "visibilityState", { get: () => "hidden" });
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+  await given;
+  asked.length = 0;
+  await page.clock.fastForward(60_000);
+  expect(asked).toEqual([]);
+  expect((await status(page)).rollouts.search?.side).toBe("legacy");
+  expect(await askOften(page, 3)).toEqual({ candidate: 3 });
+  expect(asked).toEqual([""]);
+  await gateway.api("POST", "/api/rollouts/search/rollback");
+  await page.clock.fastForward(5_000);
+  expect(await ask(page)).toBe("legacy");
+});
+
 test("a rollback reaches an open page within a second, and no later call goes to the candidate", async ({
   page,
   launch,

@@ -57,6 +57,9 @@ async fn the_script_is_served_for_pages_of_any_site_and_not_sent_twice() {
     assert_eq!(answer.header("cross-origin-resource-policy"), "cross-origin");
     assert!(answer.body.starts_with(b"/*\n * RAD Monitor"));
     let tag = answer.header("etag").to_owned();
+    let packed = get_with(program.console, "/client.js", &[("accept-encoding", "br")]).await;
+    assert_eq!((packed.header("content-encoding"), packed.header("etag")), ("br", tag.as_str()));
+    assert!(packed.body.len() < 6_000, "{}", packed.body.len());
     let again = get_with(program.console, "/client.js", &[("if-none-match", &format!("\"x\", {tag}"))]).await;
     assert_eq!(
         (again.status, again.body.len(), again.header("etag")),
@@ -300,7 +303,8 @@ async fn a_report_that_no_browser_sends_is_refused_and_not_counted() {
 
 #[tokio::test]
 async fn an_address_that_reports_too_often_is_turned_away_until_later() {
-    let program = start();
+    let proxies = ("RAD_GATEWAY__TRUSTED_PROXIES", "[\"127.0.0.0/8\"]");
+    let program = Program::with_environment(ROLLOUT, &[proxies]);
     let body = report().to_string();
     let mut taken = 0;
     let refused = loop {
@@ -318,7 +322,10 @@ async fn an_address_that_reports_too_often_is_turned_away_until_later() {
         (&detail["error"], &detail["detail"]),
         (&json!("Rate limit exceeded: 300 per 1 minute"), &json!("Too many requests"))
     );
-    // Reading is another matter.
+    // Others behind the same proxy are others, and reading is another matter.
+    let other = [("x-forwarded-for", "203.0.113.7")];
+    let other = ask(&program, "POST", "/api/client/r/report", &other, &body).await;
+    assert_eq!(other.status, StatusCode::NO_CONTENT);
     assert_eq!(standing(&program).await["share_basis_points"], 1000);
 }
 

@@ -27,9 +27,9 @@ pub async fn report(
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Refused> {
-    let at = find(&console, &name)?;
     let outside = &console.outside;
     charge(&console, outside.reports.as_ref(), peer, &headers)?;
+    let at = find(&console, &name)?;
     let body = to_bytes(body, MAX_BODY).await.map_err(|_| {
         ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "the report is too long: at most 4 KiB are taken")
     })?;

@@ -49,8 +49,8 @@ pub async fn standing(
     headers: HeaderMap,
     Asked(question): Asked<Question>,
 ) -> Result<Json<Standing>, Refused> {
-    let rollout = &console.plan.rollouts[find(&console, &name)?];
     charge(&console, console.outside.questions.as_ref(), peer, &headers)?;
+    let rollout = &console.plan.rollouts[find(&console, &name)?];
     let mut places = rollout.follow();
     let place = console.outside.held.try_acquire();
     if let (Some(known), Ok(_)) = (question.known, &place) {
