@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Program, eventually, get, get_with, post_json, send};
 
-const SHOP: &str = "https://shop.example";
-const ROLLOUT: &str = r#"
+pub const SHOP: &str = "https://shop.example";
+pub const ROLLOUT: &str = r#"
     [upstreams.old]
     targets = ["http://127.0.0.1:1"]
     [upstreams.new]
@@ -17,11 +17,17 @@ const ROLLOUT: &str = r#"
     percent = 10
 "#;
 
-fn start() -> Program {
+pub fn start() -> Program {
     Program::with_environment(ROLLOUT, &[("RAD_CONSOLE__ORIGINS", &format!("[{SHOP:?}]"))])
 }
 
-async fn ask(program: &Program, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+pub async fn ask(
+    program: &Program,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
     let mut request = Request::builder().method(method).uri(path).header("host", program.console.to_string());
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -29,17 +35,12 @@ async fn ask(program: &Program, method: &str, path: &str, headers: &[(&str, &str
     send(program.console, request.body(body.to_owned().into()).unwrap()).await.unwrap()
 }
 
-fn report() -> Value {
+pub fn report() -> Value {
     let calls = |answered: u64, bad_status: u64| {
         json!({"answered": answered, "bad_status": bad_status, "network_error": 0, "timeout": 0, "sum_ms": 70,
                "latency": [answered, bad_status, 0, 0, 0, 0, 0, 0, 0]})
     };
     json!({"legacy": calls(5, 0), "candidate": calls(2, 1), "fallbacks": 1})
-}
-
-/// Whether a cache is told that the answer depends on who asks.
-fn varies_by_origin(answer: &Answer) -> bool {
-    answer.headers.get_all("vary").iter().any(|vary| vary.to_str().unwrap().contains("origin"))
 }
 
 async fn standing(program: &Program) -> Value {
@@ -122,102 +123,6 @@ async fn a_program_that_leaves_lets_go_of_the_questions_that_it_holds() {
     assert_eq!(told["share_basis_points"], 1000);
     assert!(told["poll_after_ms"].as_u64() > Some(0), "{told}");
     assert!(program.wait().success() && before.elapsed() < Duration::from_secs(3));
-}
-
-#[tokio::test]
-async fn only_named_origins_are_told_that_they_may_read_the_answer() {
-    let program = start();
-    let ours = get_with(program.console, "/api/client/r", &[("origin", SHOP)]).await;
-    assert_eq!(ours.header("access-control-allow-origin"), SHOP);
-    assert!(varies_by_origin(&ours), "{ours:?}");
-    let missing = get_with(program.console, "/api/client/unknown", &[("origin", SHOP)]).await;
-    assert_eq!(
-        (missing.status, missing.header("access-control-allow-origin")),
-        (StatusCode::NOT_FOUND, SHOP)
-    );
-    for origin in ["https://evil.example", "https://shop.example.evil.example", "http://shop.example", "null"]
-    {
-        let theirs = get_with(program.console, "/api/client/r", &[("origin", origin)]).await;
-        assert!(!theirs.headers.contains_key("access-control-allow-origin"), "{origin}");
-        assert!(varies_by_origin(&theirs), "{theirs:?}");
-    }
-    for path in ["/api/metrics", "/api/rollouts/r", "/health", "/client.js", "/api/rollouts/r/browsers"] {
-        let other = get_with(program.console, path, &[("origin", SHOP)]).await;
-        assert_eq!(other.status, StatusCode::OK);
-        assert!(!other.headers.contains_key("access-control-allow-origin"), "{path}");
-    }
-    for answer in [ours, missing] {
-        assert!(!answer.headers.contains_key("access-control-allow-credentials"));
-    }
-}
-
-#[tokio::test]
-async fn browsers_that_ask_beforehand_are_answered_for_what_is_open_and_by_named_origins() {
-    let program = start();
-    let preflight = async |path: &str, origin: &str| {
-        let asked = [
-            ("origin", origin),
-            ("access-control-request-method", "POST"),
-            ("access-control-request-headers", "content-type"),
-            ("access-control-request-private-network", "true"),
-        ];
-        ask(&program, "OPTIONS", path, &asked, "").await
-    };
-    for path in ["/api/client/r/report", "/ofrep/v1/evaluate/flags/f"] {
-        let ours = preflight(path, SHOP).await;
-        assert_eq!(ours.status, StatusCode::OK);
-        assert_eq!(ours.header("access-control-allow-origin"), SHOP);
-        assert_eq!(ours.header("access-control-allow-methods"), "GET,POST");
-        assert_eq!(ours.header("access-control-allow-headers"), "content-type,if-none-match,authorization");
-        assert_eq!(ours.header("access-control-allow-private-network"), "true");
-        assert_eq!(ours.header("access-control-max-age"), "600");
-        let theirs = preflight(path, "https://evil.example").await;
-        assert!(!theirs.headers.contains_key("access-control-allow-origin"));
-        assert!(!theirs.headers.contains_key("access-control-allow-private-network"));
-    }
-    for path in ["/api/rollouts/r/rollback", "/api/clients", "/api/client"] {
-        assert!(!preflight(path, SHOP).await.headers.contains_key("access-control-allow-origin"), "{path}");
-    }
-}
-
-#[tokio::test]
-async fn a_named_origin_may_report_and_nothing_else() {
-    let program = start();
-    let body = report().to_string();
-    let from =
-        |origin| [("origin", origin), ("sec-fetch-site", "cross-site"), ("content-type", "text/plain")];
-    let ours = ask(&program, "POST", "/api/client/r/report", &from(SHOP), &body).await;
-    assert_eq!((ours.status, ours.header("access-control-allow-origin")), (StatusCode::NO_CONTENT, SHOP));
-    for origin in ["https://evil.example", "null"] {
-        let theirs = ask(&program, "POST", "/api/client/r/report", &from(origin), &body).await;
-        assert_eq!(theirs.status, StatusCode::FORBIDDEN, "{origin}");
-    }
-    for path in ["/api/rollouts/r/rollback", "/api/metrics/reset", "/api/client/../rollouts/r/rollback"] {
-        let refused = ask(&program, "POST", path, &from(SHOP), "").await;
-        assert!(
-            [StatusCode::FORBIDDEN, StatusCode::NOT_FOUND].contains(&refused.status),
-            "{path}: {refused:?}"
-        );
-    }
-    assert_eq!(get(program.console, "/api/rollouts/r").await.json()["percent"], 10);
-    let elsewhere = [("host", "evil.example"), ("origin", SHOP)];
-    let request = Request::post("/api/client/r/report").header(elsewhere[0].0, elsewhere[0].1);
-    let request = request.header(elsewhere[1].0, elsewhere[1].1).body(body.into()).unwrap();
-    assert_eq!(send(program.console, request).await.unwrap().status, StatusCode::FORBIDDEN);
-    assert_eq!(get(program.console, "/api/rollouts/r/browsers").await.json()["reports"], 1);
-}
-
-#[tokio::test]
-async fn where_no_origin_is_named_pages_of_other_sites_are_not_answered() {
-    let program = Program::start(ROLLOUT);
-    let asked = [("origin", SHOP)];
-    let refused = ask(&program, "POST", "/api/client/r/report", &asked, &report().to_string()).await;
-    assert_eq!(refused.status, StatusCode::FORBIDDEN);
-    let read = get_with(program.console, "/api/client/r", &asked).await;
-    assert!(!read.headers.contains_key("access-control-allow-origin"));
-    // Pages of the same origin need no leave.
-    let own = post_json(program.console, "/api/client/r/report", &report().to_string()).await;
-    assert_eq!(own.status, StatusCode::NO_CONTENT);
 }
 
 #[tokio::test]

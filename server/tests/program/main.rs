@@ -11,6 +11,7 @@ mod bodies;
 mod breaker_switches;
 mod breaking;
 mod caching;
+mod client_origins;
 mod client_script;
 mod connections;
 mod fallbacks;
