@@ -114,8 +114,9 @@ test("a page that nobody looks at asks only when it has to call", async ({ page,
   const asked: string[] = [];
   page.on("request", (request) => request.url().includes("/api/client/") && asked.push(new URL(request.url()).search));
   await page.clock.install();
+  const question = page.waitForRequest((request) => request.url().includes("known=10000"));
   await page.goto(shop.url);
-  const held = await page.waitForRequest((request) => request.url().includes("known=10000"));
+  const held = await question;
   const given = page.waitForEvent("requestfailed", (request) => request === held);
   await page.evaluate(() => {
     Object.defineProperty(document, "visibilityState", { get: () => "hidden" });
@@ -139,10 +140,11 @@ test("a rollback reaches an open page within a second, and no later call goes to
   legacyPage,
 }) => {
   const { gateway, shop } = await begin(launch, legacyPage, 100);
+  const held = page.waitForRequest((request) => request.url().includes("known=10000"));
   await page.goto(shop.url);
   expect(await ask(page)).toBe("candidate");
   // The console holds the page's question.
-  await page.waitForRequest((request) => request.url().includes("known=10000"));
+  await held;
   const before = Date.now();
   await gateway.api("POST", "/api/rollouts/search/rollback");
   await page.waitForFunction(
