@@ -41,6 +41,8 @@ pub struct Settings {
     pub hosts: Vec<String>,
     /// Nobody has to log in if absent: on loopback only.
     pub auth: Option<AuthSettings>,
+    /// Pages of these may use what the console has for pages outside; as browsers write them.
+    pub origins: Vec<http::HeaderValue>,
     pub gateway: GatewaySettings,
     pub prometheus: Option<SocketAddr>,
     pub log: LogFormat,

@@ -7,6 +7,8 @@ mod auth;
 mod blocked;
 mod breakers;
 mod cache;
+mod client;
+mod cross_origin;
 mod error;
 mod files;
 mod lab;
@@ -45,6 +47,8 @@ use self::auth::api::{accounts, tokens};
 pub use self::auth::{Auth, AuthError};
 use self::auth::{Needs, Scope, takes};
 pub use self::breakers::KeptModes;
+pub use self::client::Outside;
+pub use self::cross_origin::Origins;
 use self::error::only;
 use crate::gateway::{Caller, Peer, Plan};
 use crate::sample::Lab;
@@ -77,6 +81,8 @@ pub struct Console {
     /// Names by which the console is reached, beside those of loopback.
     pub hosts: Vec<String>,
     pub trusted_proxies: Vec<IpNet>,
+    pub outside: Outside,
+    pub origins: Origins,
     /// Held while a person's change looks at what it changes.
     pub changes: Mutex<()>,
 }
@@ -175,6 +181,9 @@ fn router(console: Arc<Console>) -> Router {
             get(shadows::one).post(shadows::change),
         ),
         ("/rollouts/{name}/shadow/reset", "POST", Needs::Change(Scope::Rollouts), post(shadows::reset)),
+        ("/rollouts/{name}/browsers", "GET, HEAD", Needs::Read, get(client::tally)),
+        ("/client/{name}", "GET, HEAD", Needs::Nothing, get(client::standing)),
+        ("/client/{name}/report", "POST", Needs::Nothing, post(client::report)),
         ("/lab", "GET, HEAD", Needs::Read, get(lab::state)),
         ("/lab/traffic", "PATCH", Needs::Change(Scope::Lab), patch(lab::traffic)),
         ("/lab/{upstream}", "PATCH", Needs::Change(Scope::Lab), patch(lab::turn)),
@@ -213,11 +222,13 @@ fn router(console: Arc<Console>) -> Router {
         .route("/api/", any(missing))
         .route("/ws", any(socket::upgrade))
         .merge(auth::page::router())
+        .route("/client.js", only("GET, HEAD", get(client::script)))
         .merge(pages::router(&console))
         .layer(from_fn_with_state(gate, auth::guard))
         .layer(from_fn(error::negotiate))
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(files::is_no_file)))
         .layer(from_fn_with_state(Arc::clone(&console), origin::guard))
+        .layer(from_fn_with_state(console.origins.clone(), cross_origin::share))
         // A page that cannot be drawn is one failed answer, not a closed connection.
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(nothing_sniffs)

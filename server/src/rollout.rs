@@ -1,6 +1,7 @@
 //! Who is served by the candidate.
 
 mod assignment;
+mod browsers;
 pub mod calendar;
 mod controller;
 mod course;
@@ -16,8 +17,10 @@ use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rad_model::Share;
+use tokio::sync::watch;
 
 pub use assignment::{AssignBy, ClientHash, Seed};
+pub use browsers::browser_seed;
 pub use calendar::Calendar;
 pub use controller::{Controller, tell};
 pub use course::{Course, NotNow, Order, Place, Rules};
@@ -77,6 +80,8 @@ pub struct Rollout {
     /// Held while a change is made and stored, so that two changes are stored in the order in which they
     /// took force.
     course: Mutex<Course>,
+    /// Tells who waits for a change.
+    places: watch::Sender<Place>,
 }
 
 /// A change that is in force.
@@ -128,6 +133,7 @@ impl Rollout {
             basis_points: AtomicU16::new(place.share.basis_points()),
             rolled_back_ms: AtomicU64::new(rolled_back_ms(place)),
             course: Mutex::new(Course::new(place, starts_at, criteria)),
+            places: watch::Sender::new(place),
         }
     }
 
@@ -162,6 +168,18 @@ impl Rollout {
         } else {
             Side::Legacy
         }
+    }
+
+    /// Where it is, and every place that it comes to from now on.
+    #[must_use]
+    pub fn follow(&self) -> watch::Receiver<Place> {
+        self.places.subscribe()
+    }
+
+    /// The seed by which browsers of pages outside choose their side.
+    #[must_use]
+    pub fn browser_seed(&self) -> Seed {
+        browser_seed(self.seed)
     }
 
     /// By what testers choose their side, if they may.
@@ -293,6 +311,7 @@ impl Rollout {
         let to = course.place();
         self.basis_points.store(to.share.basis_points(), Ordering::Release);
         self.rolled_back_ms.store(rolled_back_ms(to), Ordering::Release);
+        self.places.send_replace(to);
         (Changed { from, to }, storage.save_rollout(&self.name, from, to, cause))
     }
 

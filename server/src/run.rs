@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::{Action, SampleSettings, Settings};
-use crate::console::{self, Auth, AuthError, Console, KeptModes, Site, SocketCounters};
+use crate::console::{self, Auth, AuthError, Console, KeptModes, Origins, Outside, Site, SocketCounters};
 use crate::gateway::{Gateway, Parts, Plan, PlanError};
 use crate::rollout::Controller;
 use crate::sample::{self, Lab, Traffic};
@@ -140,6 +140,8 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
     let keeper = (Arc::clone(&plan), Arc::clone(&storage));
     tokio::spawn(keep_blocks(keeper.clone(), clock));
     let console = Arc::new(Console {
+        outside: Outside::new(Arc::clone(&registry), log.clone()),
+        origins: Origins::new(&settings.origins),
         report: Report::new(Arc::clone(&plan), registry, Arc::clone(&journal), clock),
         plan,
         clock,

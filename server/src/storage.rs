@@ -5,9 +5,9 @@
 mod accounts;
 mod modes;
 mod rollouts;
+mod sessions;
 mod shadows;
 mod starts;
-mod sessions;
 mod tokens;
 
 use std::net::IpAddr;

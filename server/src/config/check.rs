@@ -94,6 +94,7 @@ pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
         console: console.listen,
         hosts: console.hosts,
         auth,
+        origins: console.origins,
         gateway: GatewaySettings {
             listen: gateway.listen,
             workers,

@@ -10,6 +10,7 @@ use rad_model::{LabState, Quota, Share};
 use rad_resilience::Strategy;
 
 mod limit;
+mod origin;
 mod rollout;
 mod route;
 mod shadow;
@@ -72,11 +73,17 @@ pub struct Console {
     pub listen: SocketAddr,
     pub hosts: Vec<String>,
     pub auth: Option<Auth>,
+    pub origins: Vec<http::HeaderValue>,
 }
 
 impl Default for Console {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8000)), hosts: Vec::new(), auth: None }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
+            hosts: Vec::new(),
+            auth: None,
+            origins: Vec::new(),
+        }
     }
 }
 
@@ -86,6 +93,7 @@ impl Console {
             listen: table.value("listen", &address()).unwrap_or(Self::default().listen),
             hosts: table.list("hosts", &host()).unwrap_or_default(),
             auth: table.table("auth", Auth::read),
+            origins: table.list("origins", &origin::origin()).unwrap_or_default(),
         }
     }
 }

@@ -1,4 +1,5 @@
 mod limits;
+mod origins;
 mod shadows;
 mod steps;
 mod upstreams;

@@ -20,7 +20,8 @@ type Peer = ConnectInfo<std::net::SocketAddr>;
 
 pub async fn guard(State(console): State<Arc<Console>>, request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<Peer>().map(|peer| peer.0.ip());
-    match check(request.method(), request.uri(), request.headers(), peer, &console.hosts) {
+    let is_admitted = console.origins.admit(&request);
+    match check(request.method(), request.uri(), request.headers(), peer, (&console.hosts, is_admitted)) {
         Ok(()) => next.run(request).await,
         Err(detail) => ApiError::new(StatusCode::FORBIDDEN, detail).into_response(),
     }
@@ -31,7 +32,7 @@ fn check(
     uri: &Uri,
     headers: &HeaderMap,
     peer: Option<IpAddr>,
-    hosts: &[String],
+    (hosts, is_admitted): (&[String], bool),
 ) -> Result<(), &'static str> {
     let text = |name| headers.get(name).map(|value: &axum::http::HeaderValue| value.to_str().unwrap_or("?"));
     let host = text(header::HOST).or(uri.authority().map(|authority| authority.as_str())).unwrap_or("");
@@ -50,7 +51,7 @@ fn check(
     }
     let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
     let is_socket = headers.contains_key(header::UPGRADE);
-    if reads && !is_socket {
+    if (reads || is_admitted) && !is_socket {
         return Ok(());
     }
     if matches!(text(header::HeaderName::from_static("sec-fetch-site")), Some("cross-site" | "same-site")) {
@@ -102,7 +103,7 @@ mod tests {
             headers.insert(*name, HeaderValue::from_static(value));
         }
         let hosts: Vec<_> = hosts.iter().map(|host| (*host).to_owned()).collect();
-        check(&method, &Uri::default(), &headers, Some(peer.into()), &hosts).is_ok()
+        check(&method, &Uri::default(), &headers, Some(peer.into()), (&hosts, false)).is_ok()
     }
 
     #[test]
@@ -144,6 +145,21 @@ mod tests {
             assert!(!allowed(Method::GET, &[host, ("origin", origin), ("upgrade", "websocket")]), "{origin}");
         }
         assert!(!allowed(Method::POST, &[host, ("sec-fetch-site", "cross-site")]));
+    }
+
+    #[test]
+    fn what_is_open_to_a_page_of_another_site_is_so_under_loopback_s_names_only_and_without_sockets() {
+        let admitted = |fields: &[(&'static str, &'static str)]| {
+            let fields = fields.iter().map(|(name, value)| {
+                (axum::http::HeaderName::from_static(name), HeaderValue::from_static(value))
+            });
+            let headers: HeaderMap = fields.collect();
+            check(&Method::POST, &Uri::default(), &headers, Some([127, 0, 0, 1].into()), (&[], true)).is_ok()
+        };
+        let origin = ("origin", "https://shop.example");
+        assert!(admitted(&[("host", "127.0.0.1:8000"), origin, ("sec-fetch-site", "cross-site")]));
+        assert!(!admitted(&[("host", "evil.example"), origin]));
+        assert!(!admitted(&[("host", "127.0.0.1:8000"), origin, ("upgrade", "websocket")]));
     }
 
     #[test]

@@ -47,6 +47,11 @@ impl Seed {
         Self(seed)
     }
 
+    #[must_use]
+    pub fn value(self) -> u64 {
+        self.0
+    }
+
     /// FNV-1a over the client, then the finaliser of SplitMix64, which FNV needs to be even in its high
     /// bits. Fixed here rather than taken from a library's hasher, because a hash that changes with a version would
     /// move every client.

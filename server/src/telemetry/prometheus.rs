@@ -1,5 +1,6 @@
 //! The registry as Prometheus scrapes it: as OpenMetrics for who asks for that, else in its older text format.
 
+mod browsers;
 mod core;
 mod shadow;
 
@@ -262,6 +263,7 @@ impl Collector for Counters {
 
         core::encode(&mut encoder, &self.plan, &totals)?;
         shadow::encode(&mut encoder, &self.plan)?;
+        browsers::encode(&mut encoder, &topology.rollouts, self.registry.browsers())?;
 
         let mut build = encoder.encode_descriptor(
             "build_info",

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use rad_resilience::Timestamp;
 
+use super::browsers::Browsers;
 use super::histogram::{Counts, Histogram};
 use crate::rollout::verdict::sample_ratio::SampleRatio;
 use crate::rollout::{Evidence, Tally};
@@ -38,12 +39,14 @@ impl Counter {
 #[derive(Debug)]
 pub struct Registry {
     shards: Box<[Arc<Shard>]>,
+    browsers: Browsers,
 }
 
 impl Registry {
     #[must_use]
     pub fn new(workers: usize, routes: usize, targets: usize, rollouts: usize) -> Self {
-        Self { shards: (0..workers).map(|_| Arc::new(Shard::new(routes, targets, rollouts))).collect() }
+        let shards = (0..workers).map(|_| Arc::new(Shard::new(routes, targets, rollouts))).collect();
+        Self { shards, browsers: Browsers::new(rollouts) }
     }
 
     /// The shard of a worker.
@@ -53,6 +56,12 @@ impl Registry {
     #[must_use]
     pub fn shard(&self, worker: usize) -> Arc<Shard> {
         Arc::clone(&self.shards[worker])
+    }
+
+    /// What browsers of pages outside tell: not of the gateway's own counting.
+    #[must_use]
+    pub fn browsers(&self) -> &Browsers {
+        &self.browsers
     }
 
     #[must_use]

@@ -12,6 +12,8 @@ mod bodies;
 mod breaker_switches;
 mod breaking;
 mod caching;
+mod client_origins;
+mod client_script;
 mod connections;
 mod csrf;
 mod fallbacks;

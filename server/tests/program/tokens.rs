@@ -161,7 +161,8 @@ async fn what_cannot_be_a_token_is_refused_with_what_can() {
 #[tokio::test]
 async fn a_token_changes_no_password_and_is_named_in_what_it_does() {
     let sides = Sides::new("", "").await;
-    let text = sides.configuration().replace("[gateway]", "[console.auth]\npassword = \"file:password\"\n[gateway]");
+    let text =
+        sides.configuration().replace("[gateway]", "[console.auth]\npassword = \"file:password\"\n[gateway]");
     let program = Program::with_files(&text, &[("password", PASSWORD)]);
     let browser = Browser::logged_in(&program, "admin", PASSWORD).await;
     let token = Browser::with_token(&program, &browser.token("ci", &["admin"]).await);

@@ -24,7 +24,7 @@ use crate::telemetry::unix_ms;
 /// What speaks to programs: they are told, and not led to the login page.
 const FOR_PROGRAMS: [&str; 3] = ["/api", "/ws", "/ofrep"];
 /// What is for everybody: the login page has to be drawn before anybody is known.
-const FOR_EVERYBODY: [&str; 3] = ["/health", "/login", "/favicon.svg"];
+const FOR_EVERYBODY: [&str; 4] = ["/health", "/login", "/favicon.svg", "/client.js"];
 const FILES: &str = "/pkg/";
 /// What somebody may do whose password is still the first one.
 const BEFORE_CHANGE: [&str; 4] = ["/login/password", "/logout", "/api/session", "/api/session/password"];
@@ -101,7 +101,7 @@ impl Gate {
         let path = request.uri().path();
         FOR_EVERYBODY.contains(&path)
             || is_file(request)
-            || self.open.iter().any(|open| open == path)
+            || self.open.iter().any(|open| is_at(open, path))
             // A browser does not tell its page why a WebSocket was refused; it does tell why one was closed.
             || (path == "/ws" && request.headers().contains_key(header::ORIGIN))
     }
@@ -115,6 +115,19 @@ impl Gate {
             );
         }
         lead(request, "/login")
+    }
+}
+
+/// Whether a path is one of an endpoint's, in whose own names stand in braces.
+fn is_at(endpoint: &str, path: &str) -> bool {
+    let (mut wanted, mut parts) = (endpoint.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), parts.next()) {
+            (None, None) => return true,
+            (Some(wanted), Some(part)) if wanted == part || (wanted.starts_with('{') && !part.is_empty()) => {
+            }
+            _ => return false,
+        }
     }
 }
 

@@ -10,8 +10,8 @@ mod upstream;
 use std::future::Future;
 use std::time::Duration;
 
-pub use client::{Answer, KeptAlive, delete, get, get_with, post_json, send};
 pub use account::{ADMIN, Browser, PASSWORD, with_login};
+pub use client::{Answer, KeptAlive, delete, get, get_with, post_json, send};
 pub use program::{Program, configuration, failing_start};
 pub use sides::Sides;
 pub use upstream::{Behaviour, Upstream};
