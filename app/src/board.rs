@@ -240,7 +240,7 @@ mod tests {
     fn rollout(seq: u64, percent: f64, p99_us: u32) -> Frame {
         let side = SideTick { requests: 4, p99_us, total_requests: 4 * seq, ..SideTick::default() };
         let candidate_share = Share::from_percent(percent).unwrap();
-        let rollouts = vec![RolloutTick { candidate_share, legacy: side, candidate: SideTick::default() }];
+        let rollouts = vec![RolloutTick { candidate_share, legacy: side, ..RolloutTick::default() }];
         Frame::Tick(Tick { seq, at_ms: seq * 1_000, rollouts, ..Tick::default() })
     }
 

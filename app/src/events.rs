@@ -19,6 +19,8 @@ pub fn tone(kind: &EventKind) -> &'static str {
         | EventKind::AddressUnblocked { .. } => "ok",
         EventKind::RolloutChanged { .. } => "move",
         EventKind::Started { .. }
+        | EventKind::ShadowChanged { .. }
+        | EventKind::ShadowReset { .. }
         | EventKind::KnobsTurned { .. }
         | EventKind::TrafficChanged { .. }
         | EventKind::MetricsReset => "",
@@ -38,6 +40,8 @@ pub fn headline(kind: &EventKind) -> (String, String) {
         EventKind::RolloutChanged { rollout, from, to, .. } => {
             (rollout, format!("candidate {from} → {to} %"))
         }
+        EventKind::ShadowChanged { rollout, from, to, .. } => (rollout, format!("shadow {from} → {to} %")),
+        EventKind::ShadowReset { rollout, .. } => (rollout, "shadow findings reset".to_owned()),
         EventKind::AddressBlocked { address, .. } => (address, "blocked".to_owned()),
         EventKind::AddressUnblocked { address, .. } => (address, "unblocked".to_owned()),
         EventKind::LimitReached { route, key, .. } => (route, format!("limited {key}")),
@@ -81,7 +85,9 @@ pub fn reason(kind: &EventKind) -> String {
             format!("{time} {}", done_by(by, reason))
         }
         EventKind::AddressUnblocked { by, .. } => done_by(by, ""),
-        EventKind::RolloutChanged { by, reason, .. } => done_by(by, reason),
+        EventKind::RolloutChanged { by, reason, .. }
+        | EventKind::ShadowChanged { by, reason, .. }
+        | EventKind::ShadowReset { by, reason, .. } => done_by(by, reason),
         EventKind::LimitReached { limit, .. } => format!("{} used up.", limit.in_words()),
         EventKind::KnobsTurned { knobs, .. } => format!(
             "{} % failures, {} ms.",

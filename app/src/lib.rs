@@ -7,7 +7,6 @@ pub mod board;
 pub mod chart;
 pub mod components;
 pub mod events;
-pub mod format;
 mod initial;
 mod json;
 mod kept;
@@ -17,8 +16,11 @@ pub mod pages;
 pub mod range;
 pub mod settled;
 pub mod signals;
+mod visitor;
 
 pub use initial::Initial;
+pub use rad_model::format;
+pub use visitor::Visitor;
 
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
@@ -35,7 +37,7 @@ use pages::{Missing, Overview};
 use signals::effect;
 
 /// Puts the chosen theme on the page before anything is drawn, so that it never flashes in the other one.
-const THEME: &str = "try{var t=localStorage.getItem('rad-monitor.theme');\
+pub const THEME: &str = "try{var t=localStorage.getItem('rad-monitor.theme');\
                      if(t)document.documentElement.dataset.theme=t}catch(e){}";
 
 /// Says that the code of the page did not come. In words of HTML: what draws pages is not there.
@@ -62,8 +64,8 @@ const STILL: &str = "<p class=\"banner\"><b>This picture does not move.</b> \
                      It shows the state at the time of loading; live figures need JavaScript.</p>";
 
 /// Takes away from them what says or does nothing without it.
-const INERT: &str = "<style>[data-testid=connection],.age,.bar button,.actions,.more,.knob,.acting{display:none!important}\
-                     .segments button{pointer-events:none}</style>";
+const INERT: &str = "[data-testid=connection],.age,.bar button:not(.out),.actions,.more,.knob,.acting{display:none!important}\
+                     .segments button{pointer-events:none}";
 
 /// The path of the page that the server draws at the moment.
 #[must_use]
@@ -81,9 +83,12 @@ fn path_of(url: &str) -> &str {
 /// The document around the application.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     let title = pages::document_title(&requested_path());
+    let nonce = use_nonce().map_or(String::new(), |nonce| nonce.to_string());
+    let inert = format!("<style nonce=\"{nonce}\">{INERT}</style>");
+    let role = use_context::<Visitor>().map(|visitor| visitor.role);
     view! {
         <!DOCTYPE html>
-        <html lang="en">
+        <html lang="en" data-role=role>
             <head>
                 <meta charset="utf-8"/>
                 <title>{title}</title>
@@ -92,7 +97,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <script nonce=use_nonce() inner_html=THEME></script>
                 <script nonce=use_nonce() inner_html=NOT_ALIVE></script>
                 <link rel="stylesheet" href="/pkg/rad-monitor.css"/>
-                <noscript inner_html=INERT></noscript>
+                <noscript inner_html=inert></noscript>
                 <link rel="icon" type="image/svg+xml" href="/favicon.svg"/>
                 <AutoReload options=options.clone()/>
                 <HydrationScripts options/>

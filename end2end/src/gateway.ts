@@ -45,7 +45,8 @@ export class Gateway {
     readonly ports: Ports,
   ) {}
 
-  static async start(configuration: Configuration): Promise<Gateway> {
+  /** With further keys of the table `[console]`, which the configuration cannot open once more. */
+  static async start(configuration: Configuration, consoleKeys = ""): Promise<Gateway> {
     if (!existsSync(BINARY)) {
       throw new Error(`${BINARY} does not exist: make build makes it, RAD_MONITOR names another`);
     }
@@ -58,7 +59,7 @@ export class Gateway {
     };
     const folder = await mkdtemp(join(tmpdir(), "rad-monitor-"));
     const gateway = new Gateway(folder, ports);
-    await writeFile(gateway.configurationFile, header(folder, ports) + written(configuration, ports));
+    await writeFile(gateway.configurationFile, header(folder, ports, consoleKeys) + written(configuration, ports));
     await gateway.start();
     return gateway;
   }
@@ -172,10 +173,11 @@ export class Gateway {
   }
 }
 
-function header(folder: string, ports: Ports): string {
+function header(folder: string, ports: Ports, consoleKeys: string): string {
   return `
 [console]
 listen = "127.0.0.1:${ports.console}"
+${consoleKeys}
 [gateway]
 listen = "127.0.0.1:${ports.gateway}"
 workers = 2

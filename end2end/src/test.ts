@@ -1,6 +1,7 @@
 import { test as base, expect } from "@playwright/test";
 
 import { type Configuration, Gateway } from "./gateway";
+import { LegacyPage } from "./legacy-page";
 import { Upstream } from "./upstream";
 import { Wire } from "./wire";
 
@@ -13,9 +14,11 @@ const NOTHING = /(?!)/;
 
 interface Rooms {
   /** Starts the program; it is gone after the test. */
-  launch: (configuration: Configuration) => Promise<Gateway>;
+  launch: (configuration: Configuration, consoleKeys?: string) => Promise<Gateway>;
   /** Starts a server for the gateway to stand before; it is gone after the test. */
   upstream: (name: string) => Promise<Upstream>;
+  /** Starts the site of a legacy page, with two backends of its own; it is gone after the test. */
+  legacyPage: () => Promise<LegacyPage>;
   /** Lays a wire to a port that the test can cut; it is gone after the test. */
   wire: (port: number) => Promise<Wire>;
   /** Console messages that a test expects; any other error or warning fails it. */
@@ -27,8 +30,8 @@ export const test = base.extend<Rooms>({
 
   launch: async ({}, use, info) => {
     const gateways: Gateway[] = [];
-    await use(async (configuration) => {
-      const gateway = await Gateway.start(configuration);
+    await use(async (configuration, consoleKeys) => {
+      const gateway = await Gateway.start(configuration, consoleKeys);
       gateways.push(gateway);
       return gateway;
     });
@@ -50,6 +53,16 @@ export const test = base.extend<Rooms>({
       return upstream;
     });
     for (const upstream of upstreams) await upstream.stop();
+  },
+
+  legacyPage: async ({ upstream }, use) => {
+    const pages: LegacyPage[] = [];
+    await use(async () => {
+      const page = await LegacyPage.start(await upstream("legacy"), await upstream("candidate"));
+      pages.push(page);
+      return page;
+    });
+    for (const page of pages) await page.stop();
   },
 
   wire: async ({}, use) => {

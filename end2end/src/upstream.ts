@@ -1,15 +1,25 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /** How an upstream treats a request. */
 export type Manner = "answer" | "fail" | "stall" | "reset";
+
+/** What it was asked. */
+export interface Asked {
+  method: string;
+  url: string;
+  headers: IncomingHttpHeaders;
+  /** Once it has all come. */
+  body: string;
+}
 
 /** A real HTTP server behind the gateway, which counts what reaches it. */
 export class Upstream {
   /** Requests that have reached it. */
   received = 0;
   manner: Manner = "answer";
+  last: Asked | undefined;
   private readonly stalled: ServerResponse[] = [];
 
   private constructor(
@@ -43,6 +53,10 @@ export class Upstream {
 
   private take(request: IncomingMessage, response: ServerResponse): void {
     this.received += 1;
+    const { method = "", url = "", headers } = request;
+    const asked: Asked = { method, url, headers, body: "" };
+    this.last = asked;
+    request.setEncoding("utf8").on("data", (text: string) => (asked.body += text));
     switch (this.manner) {
       case "answer":
         request.resume();

@@ -4,6 +4,7 @@
 //! kind ([`read`]) after profile and environment have been laid over it ([`overlay`]); [`check`] turns them into a [`Settings`] that the rest of the program can rely on. None
 //! of them stops at the first error: everything that is wrong is said at once.
 
+mod auth;
 mod block;
 mod check;
 mod file;
@@ -23,8 +24,10 @@ use rad_resilience::retry::RetryBudgetSettings;
 use rad_resilience::{BlockPolicy, BreakerPolicy, Bulkhead, CacheSettings, Policy, RetryPolicy};
 
 use crate::rollout::flags::Flag;
-use crate::rollout::{Stages, Target};
+use crate::rollout::shadow::ShadowSettings;
+use crate::rollout::{AssignBy, Calendar, LatencyGuard, Overrides, Stages, Target};
 
+pub use auth::{ACCOUNT_NAME, AuthSettings, SecretError, is_account_name};
 pub use file::LogFormat;
 pub use overlay::{Overlay, Profile};
 
@@ -35,6 +38,12 @@ pub const SHIPPED: &str = include_str!("../rad-monitor.toml");
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub console: SocketAddr,
+    /// Names by which the console is reached, in small letters.
+    pub hosts: Vec<String>,
+    /// Nobody has to log in if absent: on loopback only.
+    pub auth: Option<AuthSettings>,
+    /// Pages of these may use what the console has for pages outside; as browsers write them.
+    pub origins: Vec<http::HeaderValue>,
     pub gateway: GatewaySettings,
     pub prometheus: Option<SocketAddr>,
     pub log: LogFormat,
@@ -115,6 +124,14 @@ pub struct RolloutSettings {
     /// Requests without which nothing is passed.
     pub least: u64,
     pub target: Target,
+    pub assign: AssignBy,
+    /// By what testers choose their side, if they may.
+    pub overrides: Option<Overrides>,
+    pub latency: Option<LatencyGuard>,
+    /// When it starts by itself, milliseconds since 1970.
+    pub start_at: Option<u64>,
+    pub calendar: Calendar,
+    pub shadow: ShadowSettings,
 }
 
 #[derive(Clone, Debug)]

@@ -3,9 +3,12 @@
 mod act;
 mod answers;
 mod api;
+mod auth;
 mod blocked;
 mod breakers;
 mod cache;
+mod client;
+mod cross_origin;
 mod error;
 mod files;
 mod flags;
@@ -15,21 +18,24 @@ mod ofrep;
 mod origin;
 mod pages;
 mod plans;
+mod policy;
 mod request_id;
 mod rollouts;
+mod shadows;
 mod site;
 mod socket;
 mod take;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use app::board::Board;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, OriginalUri};
-use axum::http::{HeaderName, HeaderValue, header};
-use axum::middleware::from_fn;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, delete, get, patch, post};
+use ipnet::IpNet;
 use rad_model::{Hello, Resume};
 use rad_resilience::{Clock, SystemClock};
 use tokio::net::TcpListener;
@@ -39,9 +45,14 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, Predicate};
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use self::auth::api::{accounts, tokens};
+pub use self::auth::{Auth, AuthError};
+use self::auth::{Needs, Scope, takes};
 pub use self::breakers::KeptModes;
+pub use self::client::Outside;
+pub use self::cross_origin::Origins;
 use self::error::only;
-use crate::gateway::{Caller, Plan};
+use crate::gateway::{Caller, Peer, Plan};
 use crate::rollout::Switchboard;
 use crate::sample::Lab;
 use crate::storage::Storage;
@@ -69,6 +80,13 @@ pub struct Console {
     /// Turns true when the program begins to leave.
     pub stopping: watch::Receiver<bool>,
     pub site: Site,
+    /// Absent where nobody has to log in.
+    pub auth: Option<Arc<Auth>>,
+    /// Names by which the console is reached, beside those of loopback.
+    pub hosts: Vec<String>,
+    pub trusted_proxies: Vec<IpNet>,
+    pub outside: Outside,
+    pub origins: Origins,
     /// Held while a person's change looks at what it changes.
     pub changes: Mutex<()>,
 }
@@ -77,6 +95,11 @@ impl Console {
     /// Lets no other change come between a look and the change that depends on it.
     fn one_at_a_time(&self) -> MutexGuard<'_, ()> {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The address of a client, which a trusted proxy may tell.
+    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        Peer::new(peer, &self.trusted_proxies).client(headers, &self.trusted_proxies)
     }
 
     fn is_stopping(&self) -> bool {
@@ -104,6 +127,9 @@ impl Console {
 /// If the listener fails.
 pub async fn serve(console: Arc<Console>, listener: TcpListener) -> std::io::Result<()> {
     let mut stopping = console.stopping.clone();
+    if let Some(auth) = console.auth.clone() {
+        tokio::spawn(auth.keep(console.clock));
+    }
     let app = router(console).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, app)
         .with_graceful_shutdown(async move {
@@ -113,53 +139,88 @@ pub async fn serve(console: Arc<Console>, listener: TcpListener) -> std::io::Res
 }
 
 fn router(console: Arc<Console>) -> Router {
+    // A path, its methods, what they take (each other than GET and HEAD is a change), and who answers.
     let api = [
-        ("/metrics", "GET, HEAD", get(api::metrics)),
-        ("/metrics/reset", "POST", post(api::reset_metrics)),
-        ("/monitoring/metrics", "GET, HEAD", get(api::prometheus)),
-        ("/test-rate-limit", "GET, HEAD", get(api::test_rate_limit)),
-        ("/fetch-kibana-data", "POST", post(api::fetch_kibana_data)),
-        ("/cache", "GET, HEAD", get(cache::state)),
-        ("/cache/invalidate", "POST", post(cache::invalidate)),
-        ("/refresh", "POST", post(cache::refresh)),
-        ("/queues", "GET, HEAD", get(cache::queues)),
-        ("/breakers", "GET, HEAD", get(breakers::all)),
-        ("/breakers/{name}", "GET, HEAD", get(breakers::one)),
-        ("/breakers/{name}/mode", "POST", post(breakers::change_mode)),
-        ("/breakers/{name}/reset", "POST", post(breakers::reset)),
-        ("/limits", "GET, HEAD", get(limits::all)),
-        ("/blocked", "GET, HEAD, POST", get(blocked::all).post(blocked::block)),
+        ("/metrics", "GET, HEAD", Needs::Read, get(api::metrics)),
+        ("/metrics/reset", "POST", Needs::Change(Scope::Metrics), post(api::reset_metrics)),
+        ("/monitoring/metrics", "GET, HEAD", Needs::Read, get(api::prometheus)),
+        ("/test-rate-limit", "GET, HEAD", Needs::Read, get(api::test_rate_limit)),
+        ("/fetch-kibana-data", "POST", Needs::Read, post(api::fetch_kibana_data)),
+        ("/cache", "GET, HEAD", Needs::Read, get(cache::state)),
+        ("/cache/invalidate", "POST", Needs::Change(Scope::Cache), post(cache::invalidate)),
+        ("/refresh", "POST", Needs::Change(Scope::Cache), post(cache::refresh)),
+        ("/queues", "GET, HEAD", Needs::Read, get(cache::queues)),
+        ("/breakers", "GET, HEAD", Needs::Read, get(breakers::all)),
+        ("/breakers/{name}", "GET, HEAD", Needs::Read, get(breakers::one)),
+        ("/breakers/{name}/mode", "POST", Needs::Change(Scope::Breakers), post(breakers::change_mode)),
+        ("/breakers/{name}/reset", "POST", Needs::Change(Scope::Breakers), post(breakers::reset)),
+        ("/limits", "GET, HEAD", Needs::Read, get(limits::all)),
+        ("/blocked", "GET, HEAD, POST", Needs::Change(Scope::Limits), get(blocked::all).post(blocked::block)),
         // The address may hold a slash: 2001:db8::/64.
-        ("/blocked/{*address}", "DELETE", delete(blocked::unblock)),
-        ("/plans", "GET, HEAD", get(plans::all)),
-        ("/rollouts", "GET, HEAD", get(rollouts::all)),
-        ("/rollouts/{name}", "GET, HEAD, POST", get(rollouts::one).post(rollouts::change)),
-        ("/rollouts/{name}/history", "GET, HEAD", get(rollouts::history)),
-        ("/rollouts/{name}/start", "POST", post(rollouts::start)),
-        ("/rollouts/{name}/pause", "POST", post(rollouts::pause)),
-        ("/rollouts/{name}/resume", "POST", post(rollouts::resume)),
-        ("/rollouts/{name}/promote", "POST", post(rollouts::promote)),
-        ("/rollouts/{name}/rollback", "POST", post(rollouts::roll_back)),
-        ("/flags", "GET, HEAD", get(flags::all)),
+        ("/blocked/{*address}", "DELETE", Needs::Change(Scope::Limits), delete(blocked::unblock)),
+        ("/plans", "GET, HEAD", Needs::Read, get(plans::all)),
+        ("/rollouts", "GET, HEAD", Needs::Read, get(rollouts::all)),
+        (
+            "/rollouts/{name}",
+            "GET, HEAD, POST",
+            Needs::Change(Scope::Rollouts),
+            get(rollouts::one).post(rollouts::change),
+        ),
+        ("/rollouts/{name}/history", "GET, HEAD", Needs::Read, get(rollouts::history)),
+        (
+            "/rollouts/{name}/start",
+            "POST, DELETE",
+            Needs::Change(Scope::Rollouts),
+            post(rollouts::start).delete(rollouts::call_off),
+        ),
+        ("/rollouts/{name}/override", "POST", Needs::Change(Scope::Rollouts), post(rollouts::sign)),
+        ("/rollouts/{name}/pause", "POST", Needs::Change(Scope::Rollouts), post(rollouts::pause)),
+        ("/rollouts/{name}/resume", "POST", Needs::Change(Scope::Rollouts), post(rollouts::resume)),
+        ("/rollouts/{name}/promote", "POST", Needs::Change(Scope::Rollouts), post(rollouts::promote)),
+        ("/rollouts/{name}/rollback", "POST", Needs::Change(Scope::Rollouts), post(rollouts::roll_back)),
+        (
+            "/rollouts/{name}/shadow",
+            "GET, HEAD, POST",
+            Needs::Change(Scope::Rollouts),
+            get(shadows::one).post(shadows::change),
+        ),
+        ("/rollouts/{name}/shadow/reset", "POST", Needs::Change(Scope::Rollouts), post(shadows::reset)),
+        ("/rollouts/{name}/browsers", "GET, HEAD", Needs::Read, get(client::tally)),
+        ("/client/{name}", "GET, HEAD", Needs::Nothing, get(client::standing)),
+        ("/client/{name}/report", "POST", Needs::Nothing, post(client::report)),
+        ("/flags", "GET, HEAD", Needs::Read, get(flags::all)),
         (
             "/flags/{key}",
             "GET, HEAD, PUT, DELETE",
+            Needs::Change(Scope::Flags),
             get(flags::one).put(flags::replace).delete(flags::archive),
         ),
-        ("/flags/{key}/toggle", "POST", post(flags::toggle)),
-        ("/flags/{key}/share", "POST", post(flags::share)),
-        ("/flags/{key}/history", "GET, HEAD", get(flags::history)),
-        ("/flags/{key}/revert", "POST", post(flags::revert)),
-        ("/flags/{key}/evaluate", "POST", post(flags::evaluate)),
-        ("/lab", "GET, HEAD", get(lab::state)),
-        ("/lab/traffic", "PATCH", patch(lab::traffic)),
-        ("/lab/{upstream}", "PATCH", patch(lab::turn)),
+        ("/flags/{key}/toggle", "POST", Needs::Change(Scope::Flags), post(flags::toggle)),
+        ("/flags/{key}/share", "POST", Needs::Change(Scope::Flags), post(flags::share)),
+        ("/flags/{key}/history", "GET, HEAD", Needs::Read, get(flags::history)),
+        ("/flags/{key}/revert", "POST", Needs::Change(Scope::Flags), post(flags::revert)),
+        ("/flags/{key}/evaluate", "POST", Needs::Read, post(flags::evaluate)),
+        ("/lab", "GET, HEAD", Needs::Read, get(lab::state)),
+        ("/lab/traffic", "PATCH", Needs::Change(Scope::Lab), patch(lab::traffic)),
+        ("/lab/{upstream}", "PATCH", Needs::Change(Scope::Lab), patch(lab::turn)),
+        // It looks for itself: who has no session comes here to get one.
+        ("/session", "GET, HEAD, POST, DELETE", Needs::Nothing, auth::api::routes()),
+        ("/session/password", "POST", Needs::Account, post(auth::api::change_password)),
+        ("/accounts", "GET, HEAD, POST", Needs::Admin, get(accounts::all).post(accounts::add)),
+        ("/accounts/{name}", "PATCH, DELETE", Needs::Admin, patch(accounts::change).delete(accounts::remove)),
+        ("/tokens", "GET, HEAD, POST", Needs::Admin, get(tokens::all).post(tokens::add)),
+        ("/tokens/{id}", "DELETE", Needs::Admin, delete(tokens::remove)),
     ];
     let paths = api.each_ref().map(|(path, ..)| *path);
+    let open = api.iter().filter(|(_, _, needs, _)| *needs == Needs::Nothing);
+    let open = open.map(|(path, ..)| format!("/api{path}")).collect();
+    let gate = auth::Gate { console: Arc::clone(&console), open };
     let missing = move |OriginalUri(uri): OriginalUri| async move { error::no_such_endpoint(&uri, &paths) };
     let api = api
         .into_iter()
-        .fold(Router::new(), |api, (path, allowed, methods)| api.route(path, only(allowed, methods)))
+        .fold(Router::new(), |api, (path, allowed, needs, methods)| {
+            api.route(path, takes(needs, only(allowed, methods)))
+        })
         .fallback(missing)
         .layer(DefaultBodyLimit::max(take::MAX_BODY))
         .layer(header_layer(header::CACHE_CONTROL, "no-store"));
@@ -177,10 +238,14 @@ fn router(console: Arc<Console>) -> Router {
         .route("/api/", any(missing))
         .nest("/ofrep/v1", ofrep::router())
         .route("/ws", any(socket::upgrade))
+        .merge(auth::page::router())
+        .route("/client.js", only("GET, HEAD", get(client::script)))
         .merge(pages::router(&console))
+        .layer(from_fn_with_state(gate, auth::guard))
         .layer(from_fn(error::negotiate))
         .layer(CompressionLayer::new().compress_when(DefaultPredicate::new().and(files::is_no_file)))
-        .layer(from_fn(origin::guard))
+        .layer(from_fn_with_state(Arc::clone(&console), origin::guard))
+        .layer(from_fn_with_state(console.origins.clone(), cross_origin::share))
         // A page that cannot be drawn is one failed answer, not a closed connection.
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(nothing_sniffs)

@@ -26,10 +26,11 @@ mod plan;
 mod pool;
 mod request_id;
 mod router;
+mod shadow;
 mod ticket;
 mod worker;
 
 pub use call::{CallError, Caller};
-pub use client::identity;
+pub use client::{Peer, identity};
 pub use plan::{Plan, PlanError, Route, Target};
 pub use worker::{Gateway, Parts};

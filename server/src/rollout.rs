@@ -1,26 +1,40 @@
 //! Who is served by the candidate.
 
 mod assignment;
+mod browsers;
+pub mod calendar;
 mod controller;
 mod course;
+mod evidence;
 pub mod flags;
+mod overrides;
+pub mod shadow;
 mod stages;
+mod standing;
 mod switchboard;
 mod switches;
 pub mod verdict;
+mod words;
 
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rad_model::Share;
+use tokio::sync::watch;
 
-pub use assignment::Seed;
+pub use assignment::{AssignBy, ClientHash, Seed};
+pub use browsers::browser_seed;
+pub use calendar::Calendar;
 pub use controller::{Controller, tell};
-pub use course::{Course, NotNow, Order, Place, because};
-pub use stages::{Phase, Stages, Step, Waits};
+pub use course::{Course, NotNow, Order, Place, Rules};
+pub use evidence::Evidence;
+pub use overrides::{LONGEST_S, Overrides, Secret};
+pub use stages::{Hold, Phase, Stages, Step, Waits};
+pub use standing::{Figures, Standing};
 pub use switchboard::{Become, FlagChange, FlagRefused, Switchboard};
 pub use switches::{Switches, check_reserved, is_reserved};
-pub use verdict::{Tally, Target, Verdict};
+pub use verdict::{Criteria, LatencyGuard, Tally, Target, Verdict};
+pub use words::because;
 
 use crate::config::RolloutSettings;
 use crate::storage::{Storage, StorageError, StoredRollout};
@@ -37,21 +51,42 @@ pub enum Side {
     Candidate,
 }
 
+impl Side {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Legacy => "legacy",
+            Self::Candidate => "candidate",
+        }
+    }
+
+    #[must_use]
+    pub fn named(word: &[u8]) -> Option<Self> {
+        [Self::Legacy, Self::Candidate].into_iter().find(|side| side.word().as_bytes() == word)
+    }
+}
+
 /// A rollout in force. The share is one atomic that every worker reads for every request: a change holds
 /// for all requests that begin after it.
 #[derive(Debug)]
 pub struct Rollout {
     name: String,
-    /// Positions of the upstreams.
-    legacy: usize,
-    candidate: usize,
+    /// Positions of the upstreams, by side.
+    upstreams: [usize; 2],
     seed: Seed,
+    assign_by: AssignBy,
+    overrides: Option<Overrides>,
     stages: Stages,
-    target: Target,
+    calendar: Calendar,
+    criteria: Criteria,
     basis_points: AtomicU16,
+    /// When it was rolled back, if it is; else 0.
+    rolled_back_ms: AtomicU64,
     /// Held while a change is made and stored, so that two changes are stored in the order in which they
     /// took force.
     course: Mutex<Course>,
+    /// Tells who waits for a change.
+    places: watch::Sender<Place>,
 }
 
 /// A change that is in force.
@@ -80,8 +115,8 @@ pub enum Refused {
 
 impl Rollout {
     #[must_use]
-    pub fn new(settings: &RolloutSettings, stored: &StoredRollout) -> Self {
-        let RolloutSettings { name, legacy, candidate, stages, least, target, .. } = settings;
+    pub fn new(settings: &RolloutSettings, stored: &StoredRollout, starts_at: Option<u64>) -> Self {
+        let RolloutSettings { name, legacy, candidate, stages, least, target, latency, .. } = settings;
         let mut place = stored.place;
         // The plan may have become another while the program was away.
         let is_in_plan = |at: usize| stages.shares().get(at) == Some(&place.share);
@@ -90,15 +125,20 @@ impl Rollout {
         {
             place.phase = Phase::Manual;
         }
+        let criteria = Criteria { target: *target, least: *least, latency: *latency };
         Self {
             name: name.clone(),
-            legacy: *legacy,
-            candidate: *candidate,
+            upstreams: [*legacy, *candidate],
             seed: stored.seed,
+            assign_by: settings.assign.clone(),
+            overrides: settings.overrides.clone(),
             stages: stages.clone(),
-            target: *target,
+            calendar: settings.calendar.clone(),
+            criteria,
             basis_points: AtomicU16::new(place.share.basis_points()),
-            course: Mutex::new(Course::new(place, *target, *least)),
+            rolled_back_ms: AtomicU64::new(rolled_back_ms(place)),
+            course: Mutex::new(Course::new(place, starts_at, criteria)),
+            places: watch::Sender::new(place),
         }
     }
 
@@ -113,28 +153,66 @@ impl Rollout {
         Share::from_basis_points(self.basis_points.load(Ordering::Acquire)).unwrap_or(Share::NONE)
     }
 
-    /// The side that serves a client, and the position of its upstream. A client stays on its side while
-    /// the share rises.
+    /// What its clients are told apart by.
     #[must_use]
-    pub fn choose(&self, client: &[u8]) -> (Side, usize) {
-        let share = self.share();
-        if share != Share::NONE && self.seed.bucket(client) < share.basis_points() {
-            (Side::Candidate, self.candidate)
+    pub fn assign_by(&self) -> &AssignBy {
+        &self.assign_by
+    }
+
+    /// The client whose side is to be drawn, by what it is told apart by.
+    #[must_use]
+    pub fn draw(&self, client: &[u8]) -> ClientHash {
+        self.seed.hash(client)
+    }
+
+    /// The side that serves a client. A client stays on its side while the share rises.
+    #[must_use]
+    pub fn side(&self, client: ClientHash) -> Side {
+        if client.bucket() < self.basis_points.load(Ordering::Acquire) {
+            Side::Candidate
         } else {
-            (Side::Legacy, self.legacy)
+            Side::Legacy
         }
     }
 
-    /// The upstream of legacy.
+    /// Where it is, and every place that it comes to from now on.
     #[must_use]
-    pub fn legacy(&self) -> usize {
-        self.legacy
+    pub fn follow(&self) -> watch::Receiver<Place> {
+        self.places.subscribe()
     }
 
-    /// The upstream of the candidate.
+    /// The seed by which browsers of pages outside choose their side.
     #[must_use]
-    pub fn candidate(&self) -> usize {
-        self.candidate
+    pub fn browser_seed(&self) -> Seed {
+        browser_seed(self.seed)
+    }
+
+    /// By what testers choose their side, if they may.
+    #[must_use]
+    pub fn overrides(&self) -> Option<&Overrides> {
+        self.overrides.as_ref()
+    }
+
+    /// Whether testers may choose the candidate: at every share, but not after a rollback.
+    #[must_use]
+    pub fn takes_testers(&self) -> bool {
+        self.rolled_back_ms().is_none()
+    }
+
+    /// The position of a side's upstream.
+    #[must_use]
+    pub fn upstream(&self, side: Side) -> usize {
+        let [legacy, candidate] = self.upstreams;
+        match side {
+            Side::Legacy => legacy,
+            Side::Candidate => candidate,
+        }
+    }
+
+    /// Since when it is rolled back, milliseconds since 1970; if it is.
+    #[must_use]
+    pub fn rolled_back_ms(&self) -> Option<u64> {
+        Some(self.rolled_back_ms.load(Ordering::Acquire)).filter(|at| *at > 0)
     }
 
     #[must_use]
@@ -143,14 +221,34 @@ impl Rollout {
     }
 
     #[must_use]
-    pub fn target(&self) -> Target {
-        self.target
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
+    #[must_use]
+    pub fn criteria(&self) -> &Criteria {
+        &self.criteria
     }
 
     /// How it stands.
     #[must_use]
     pub fn course(&self) -> Course {
         self.lock().clone()
+    }
+
+    /// Lets it start by itself at a moment, milliseconds since 1970, or not at all; says when it would have. In
+    /// force at once, and for the next start too.
+    ///
+    /// # Errors
+    /// If it has started. Within what is answered: if the change cannot be stored; it is in force nevertheless.
+    pub fn start_at(
+        &self,
+        at_ms: Option<u64>,
+        storage: &Storage,
+    ) -> Result<(Option<u64>, Result<(), StorageError>), NotNow> {
+        let mut course = self.lock();
+        let before = course.start_at(at_ms)?;
+        Ok((before, storage.save_start(&self.name, at_ms)))
     }
 
     /// Does what a person asks for: at once, and then for the next start too. Where the share is `expected` to be
@@ -178,11 +276,17 @@ impl Rollout {
         Ok(self.enforce(&course, from, cause, storage))
     }
 
-    /// Looks at both sides' counts; what their verdict asks for, and what was seen. It is not yet done.
-    pub fn look(&self, counts: [Tally; 2], is_shut: bool, now_ms: u64) -> Option<(Step, (Tally, Tally))> {
+    /// Looks at what was counted; what is to be done then where it is, and what was seen. It is not yet done.
+    pub fn look(
+        &self,
+        evidence: &impl Evidence,
+        is_shut: bool,
+        now_ms: u64,
+    ) -> Option<(Step, Place, (Tally, Tally))> {
         let mut course = self.lock();
-        let step = course.look(counts, is_shut, &self.stages, now_ms)?;
-        Some((step, course.seen()))
+        let rules = Rules { stages: &self.stages, calendar: &self.calendar };
+        let step = course.look(evidence, is_shut, rules, now_ms)?;
+        Some((step, course.place(), course.seen()))
     }
 
     /// Does what a verdict asks for, unless the rollout is no longer where the verdict was made.
@@ -194,7 +298,8 @@ impl Rollout {
         storage: &Storage,
     ) -> Option<(Changed, Result<(), StorageError>)> {
         let mut course = self.lock();
-        if course.place() != place {
+        let is_called_off = step == Step::Start && course.starts_at().is_none();
+        if course.place() != place || is_called_off {
             return None;
         }
         course.take(step, &self.stages, cause.at_ms);
@@ -210,6 +315,8 @@ impl Rollout {
     ) -> (Changed, Result<(), StorageError>) {
         let to = course.place();
         self.basis_points.store(to.share.basis_points(), Ordering::Release);
+        self.rolled_back_ms.store(rolled_back_ms(to), Ordering::Release);
+        self.places.send_replace(to);
         (Changed { from, to }, storage.save_rollout(&self.name, from, to, cause))
     }
 
@@ -218,46 +325,9 @@ impl Rollout {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    fn rollout(percent: f64) -> Rollout {
-        let share = Share::from_percent(percent).unwrap();
-        let settings = RolloutSettings {
-            name: "r".to_owned(),
-            legacy: 0,
-            candidate: 1,
-            share,
-            stages: Stages::to_all(Duration::from_mins(1)),
-            least: 100,
-            target: Target::default(),
-        };
-        let place = Place { phase: Phase::Manual, share, since_ms: 0 };
-        Rollout::new(&settings, &StoredRollout { seed: Seed::new(7), place })
-    }
-
-    fn candidates(rollout: &Rollout) -> Vec<u32> {
-        (0..20_000)
-            .filter(|client: &u32| rollout.choose(&client.to_be_bytes()).0 == Side::Candidate)
-            .collect()
-    }
-
-    #[test]
-    fn raising_the_share_never_moves_anyone_back() {
-        let (ten, half) = (candidates(&rollout(10.0)), candidates(&rollout(50.0)));
-        assert!(ten.iter().all(|client| half.binary_search(client).is_ok()));
-    }
-
-    #[test]
-    fn the_share_of_clients_is_the_share_that_was_asked_for() {
-        for percent in [0.0, 0.5, 10.0, 25.0, 50.0, 100.0] {
-            let seen = f64::from(u32::try_from(candidates(&rollout(percent)).len()).unwrap()) / 200.0;
-            // Four standard deviations of a fair draw of 20,000.
-            let allowed = 4.0 * (percent * (100.0 - percent) / 20_000.0).sqrt();
-            assert!((seen - percent).abs() <= allowed, "{percent} % asked, {seen} % seen");
-        }
-    }
+fn rolled_back_ms(place: Place) -> u64 {
+    if place.phase == Phase::RolledBack { place.since_ms.max(1) } else { 0 }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::{Action, SampleSettings, Settings};
-use crate::console::{self, Console, KeptModes, Site, SocketCounters};
+use crate::console::{self, Auth, AuthError, Console, KeptModes, Origins, Outside, Site, SocketCounters};
 use crate::gateway::{Gateway, Parts, Plan, PlanError};
 use crate::rollout::flags::Environment;
 use crate::rollout::{Controller, Switchboard, Switches};
@@ -43,6 +43,8 @@ pub enum RunError {
     Storage { path: String, source: StorageError },
     #[error("storage.path ({path}): {source}")]
     Plan { path: String, source: PlanError },
+    #[error(transparent)]
+    Auth(#[from] AuthError),
     #[error("the system does not let the program start: {0}")]
     System(#[from] std::io::Error),
 }
@@ -70,6 +72,13 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
     let storage_error = |source| RunError::Storage { path: settings.storage.display().to_string(), source };
     let storage = Arc::new(Storage::open(&settings.storage).map_err(storage_error)?);
+    let auth = match &settings.auth {
+        Some(auth) => {
+            let auth = Auth::open(auth, &settings.storage, Arc::clone(&storage), log.clone(), unix_ms())?;
+            Some(Arc::new(auth))
+        }
+        None => None,
+    };
     let plan = Arc::new(
         Plan::new(settings, &storage)
             .map_err(|source| RunError::Plan { path: settings.storage.display().to_string(), source })?,
@@ -138,6 +147,8 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
     let keeper = (Arc::clone(&plan), Arc::clone(&storage));
     tokio::spawn(keep_blocks(keeper.clone(), clock));
     let console = Arc::new(Console {
+        outside: Outside::new(Arc::clone(&registry), log.clone()),
+        origins: Origins::new(&settings.origins),
         report: Report::new(Arc::clone(&plan), registry, Arc::clone(&journal), clock),
         plan,
         clock,
@@ -151,6 +162,9 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
         sockets: SocketCounters::default(),
         stopping,
         site,
+        auth,
+        hosts: settings.hosts.clone(),
+        trusted_proxies: settings.gateway.trusted_proxies.clone(),
         changes: std::sync::Mutex::default(),
     });
     let console = tokio::spawn(console::serve(console, console_listener));

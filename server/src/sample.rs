@@ -22,7 +22,10 @@ pub struct SampleUpstream {
     pub name: &'static str,
     failure_share: AtomicU64,
     latency_ms: AtomicU32,
+    /// For clients.
     received: AtomicU64,
+    /// Copies that the gateway marks as such, for which nobody waits.
+    copies: AtomicU64,
 }
 
 impl SampleUpstream {
@@ -32,6 +35,7 @@ impl SampleUpstream {
             failure_share: AtomicU64::new(HEALTHY.failure_share.to_bits()),
             latency_ms: AtomicU32::new(HEALTHY.latency_ms),
             received: AtomicU64::new(0),
+            copies: AtomicU64::new(0),
         }
     }
 
@@ -42,8 +46,10 @@ impl SampleUpstream {
         }
     }
 
-    fn receive(&self) -> (Knobs, u64) {
-        (self.knobs(), self.received.fetch_add(1, Ordering::Relaxed))
+    fn receive(&self, is_copy: bool) -> (Knobs, u64) {
+        let [counted, other] =
+            if is_copy { [&self.copies, &self.received] } else { [&self.received, &self.copies] };
+        (self.knobs(), counted.fetch_add(1, Ordering::Relaxed) + other.load(Ordering::Relaxed))
     }
 }
 

@@ -2,9 +2,14 @@
 //!
 //! Write-ahead log and `synchronous=FULL`: when a change is acknowledged it is on the disk.
 
+mod accounts;
 mod flags;
 mod modes;
 mod rollouts;
+mod sessions;
+mod shadows;
+mod starts;
+mod tokens;
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -13,9 +18,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rad_resilience::block::{SavedBlock, SavedBlocks};
 use rusqlite::{Connection, params};
 
+pub use accounts::StoredAccount;
 pub use flags::{PastFlag, StoredFlag};
 pub use modes::SetMode;
 pub use rollouts::{PastChange, StoredRollout};
+pub use sessions::{Digest, StoredSession};
+pub use tokens::StoredToken;
 
 /// Migrations, in order; `user_version` counts those that have been applied. Never change one that has
 /// been released: add another.
@@ -53,6 +61,18 @@ const MIGRATIONS: &[&str] = &[
         reason TEXT NOT NULL
     ) STRICT;
     CREATE INDEX rollout_history_of ON rollout_history (rollout, id)",
+    "CREATE TABLE rollout_start (
+        rollout TEXT PRIMARY KEY,
+        configured_unix_ms INTEGER,
+        start_unix_ms INTEGER
+    ) STRICT",
+    "CREATE TABLE rollout_shadow (
+        rollout TEXT PRIMARY KEY,
+        configured_basis_points INTEGER NOT NULL,
+        basis_points INTEGER NOT NULL,
+        set_at_unix_ms INTEGER NOT NULL
+    ) STRICT",
+    accounts::MIGRATION,
     "CREATE TABLE flag (
         key TEXT PRIMARY KEY,
         seed INTEGER NOT NULL,

@@ -6,6 +6,7 @@
 //! ```
 //! One truth: frames, `/api/metrics` and Prometheus all read the same counters.
 
+pub mod browsers;
 mod gauge;
 pub mod histogram;
 pub mod journal;

@@ -17,6 +17,9 @@ pub const RESTART: u16 = 1012;
 /// The server has too many connections just now.
 pub const TRY_LATER: u16 = 1013;
 
+/// Nobody is logged in, or not any more; ours (RFC 6455 §7.4.2).
+pub const SIGNED_OUT: u16 = 4401;
+
 /// Whether a client tries again after a close with this code.
 ///
 /// Where the same client would be refused for the same reason, trying again is noise.
@@ -35,6 +38,7 @@ mod tests {
         assert!(retries_after(GOING_AWAY));
         assert!(retries_after(1006));
         assert!(!retries_after(POLICY));
+        assert!(!retries_after(SIGNED_OUT));
         assert!(!retries_after(INVALID));
     }
 }

@@ -58,6 +58,22 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         reason: String,
     },
+    /// Another share of the requests is copied to a rollout's candidate.
+    ShadowChanged {
+        rollout: String,
+        from: Share,
+        to: Share,
+        by: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
+    /// What was found by copies was forgotten.
+    ShadowReset {
+        rollout: String,
+        by: String,
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        reason: String,
+    },
     /// An address is not served: after too many rejections, or because somebody says so.
     AddressBlocked {
         address: String,
@@ -143,6 +159,14 @@ mod tests {
             EventKind::BreakerClosed { breaker: name(), successes: 2 },
             changed(""),
             changed("first"),
+            EventKind::ShadowChanged {
+                rollout: name(),
+                from: share(0.0),
+                to: share(5.0),
+                by: name(),
+                reason: String::new(),
+            },
+            EventKind::ShadowReset { rollout: name(), by: name(), reason: name() },
             EventKind::BreakerReset {
                 breaker: name(),
                 from: BreakerState::Open,

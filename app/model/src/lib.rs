@@ -8,6 +8,7 @@ pub mod backoff;
 pub mod change;
 pub mod close;
 pub mod event;
+pub mod format;
 pub mod frame;
 pub mod history;
 pub mod lab;

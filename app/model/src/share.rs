@@ -48,8 +48,14 @@ impl Share {
 }
 
 impl fmt::Display for Share {
+    // Not as a float: what writes those takes a fortieth of the browser's bundle.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.percent().fmt(f)
+        let (whole, hundredths) = (self.0 / 100, self.0 % 100);
+        match hundredths {
+            0 => write!(f, "{whole}"),
+            _ if hundredths.is_multiple_of(10) => write!(f, "{whole}.{}", hundredths / 10),
+            _ => write!(f, "{whole}.{hundredths:02}"),
+        }
     }
 }
 
@@ -66,9 +72,8 @@ impl Serialize for Share {
 impl<'de> Deserialize<'de> for Share {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let percent = f64::deserialize(deserializer)?;
-        Self::from_percent(percent).ok_or_else(|| {
-            serde::de::Error::custom(format_args!("{percent} is no share: 0 to 100 percent are allowed"))
-        })
+        Self::from_percent(percent)
+            .ok_or_else(|| serde::de::Error::custom("a share is a number from 0 to 100, in percent"))
     }
 }
 
@@ -81,6 +86,15 @@ mod tests {
         assert_eq!(serde_json::to_string(&Share::from_percent(10.0)).unwrap(), "10");
         assert_eq!(serde_json::to_string(&Share::from_percent(0.25)).unwrap(), "0.25");
         assert_eq!(serde_json::from_str::<Share>("12.5").unwrap().basis_points(), 1_250);
+    }
+
+    #[test]
+    fn a_share_is_shown_as_the_shortest_number_that_it_is() {
+        for (points, shown) in
+            [(0, "0"), (10_000, "100"), (1, "0.01"), (1_250, "12.5"), (3_333, "33.33"), (7_505, "75.05")]
+        {
+            assert_eq!(Share(points).to_string(), shown);
+        }
     }
 
     #[test]

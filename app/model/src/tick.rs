@@ -213,11 +213,17 @@ impl BreakerTick {
 pub struct RolloutTick {
     /// Share of traffic that goes to the candidate.
     pub candidate_share: Share,
+    /// Where it is in its plan: `stage 2 of 4`, `rolled back`.
+    #[serde(default)]
+    pub phase: String,
+    /// The verdict, and what is missing for the next step.
+    #[serde(default)]
+    pub says: String,
     pub legacy: SideTick,
     pub candidate: SideTick,
 }
 
-/// One side of a rollout: what reached it in this interval, and since its share was last changed.
+/// One side of a rollout: what reached it in this interval, and since the rollout was last moved.
 ///
 /// What the gateway itself rejected (limits, open breakers) is not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -225,7 +231,12 @@ pub struct SideTick {
     pub requests: u32,
     pub failed: u32,
     pub p99_us: u32,
-    /// Since the share was last changed.
+    /// What the verdict has seen.
     pub total_requests: u64,
     pub total_failed: u64,
+    /// Between these bounds its true share of successes lies in 95 % of all cases, in millionths.
+    #[serde(default)]
+    pub success_from: u32,
+    #[serde(default)]
+    pub success_to: u32,
 }

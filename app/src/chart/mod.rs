@@ -1,5 +1,6 @@
 //! Charts: pure geometry under thin views. Drawn as SVG by the server, updated in place in the browser.
 
+pub mod bounds;
 pub mod cache;
 pub mod drawing;
 pub mod latency;

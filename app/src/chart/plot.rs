@@ -171,7 +171,7 @@ pub fn Plot(model: Model) -> impl IntoView {
                 on:keydown=key
             >
                 <svg
-                    viewBox=format!("0 0 {WIDTH} {}", spec.height)
+                    viewBox=format!("0 0 {} {}", format::whole(WIDTH), spec.height)
                     preserveAspectRatio="none"
                     role="img"
                     aria-label=text(move || drawing.with(|drawing| drawing.summary.clone()))

@@ -22,6 +22,7 @@ pub fn Bar() -> impl IntoView {
             <Pause/>
             <ThemeButton/>
             <KillSwitch/>
+            <span class="who" inner_html=crate::visitor::html()></span>
         </header>
     })
 }

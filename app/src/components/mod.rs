@@ -2,6 +2,7 @@
 
 mod banner;
 mod bar;
+mod bounds;
 mod breakers;
 mod card;
 mod choices;
@@ -29,6 +30,7 @@ mod tile;
 
 pub use banner::Banner;
 pub use bar::Bar;
+pub use bounds::Bounds;
 pub use breakers::{Breakers, address, tone, word};
 pub use card::Card;
 pub use choices::Choices;

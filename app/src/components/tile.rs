@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::chart::path::Trace;
 use crate::chart::plot::Lines;
 use crate::chart::spark::HEIGHT;
+use crate::format;
 use crate::settled::settle;
 use crate::signals::text;
 
@@ -45,7 +46,7 @@ pub fn Tile(
                 <span data-testid=format!("tile-{name}")>{text(move || figure.with(|figure| figure.value.clone()))}</span>
                 <small>{text(move || figure.with(|figure| figure.unit.clone()))}</small>
             </span>
-            <svg class="spark" viewBox=format!("0 0 1000 {HEIGHT}") preserveAspectRatio="none" aria-hidden="true">
+            <svg class="spark" viewBox=format!("0 0 1000 {}", format::whole(HEIGHT)) preserveAspectRatio="none" aria-hidden="true">
                 <Lines tone trace=Signal::derive(move || figure.with(|figure| figure.spark.clone()))/>
             </svg>
         </a>

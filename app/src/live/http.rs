@@ -32,6 +32,10 @@ pub async fn ask(method: &str, url: &str, body: Option<String>) -> Result<String
     }
 
     let Answer { status, text, .. } = fetch(method, url, body, None).await.ok_or(UNANSWERED)?;
+    #[cfg(feature = "hydrate")]
+    if status == 401 {
+        super::leave();
+    }
     if (200..300).contains(&status) {
         return Ok(text);
     }

@@ -167,6 +167,12 @@ impl Live {
         if self.connection.with_untracked(Machine::is_disabled) { enable() } else { disable() }
     }
 
+    /// The rollout at a position, as it is shown.
+    #[must_use]
+    pub fn rollout(self, at: usize) -> Memo<RolloutTick> {
+        Memo::new(move |_| self.rollouts.with(|all| all.get(at).cloned()).unwrap_or_default())
+    }
+
     fn show_rollouts(self, rollouts: Vec<RolloutTick>) {
         if self.rollouts.with_untracked(|shown| *shown != rollouts) {
             self.rollouts.set(rollouts);
@@ -215,6 +221,12 @@ fn draw_soon(_: Live, _: News) {}
 #[must_use]
 pub fn now_ms() -> u64 {
     0
+}
+
+/// Loads the page again: the session is over, and the server leads to the login and back.
+#[cfg(feature = "hydrate")]
+fn leave() {
+    let _ = window().location().reload();
 }
 
 /// Tries to connect at once.

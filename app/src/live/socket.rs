@@ -2,7 +2,7 @@
 
 use js_sys::JsString;
 use rad_model::frame::SUBPROTOCOL;
-use rad_model::{ClientMessage, Frame};
+use rad_model::{ClientMessage, Frame, close};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::Closure;
 use web_sys::{CloseEvent, Event, MessageEvent, WebSocket};
@@ -30,7 +30,12 @@ impl Socket {
         }
         let inner = WebSocket::new_with_str(&url, SUBPROTOCOL).ok()?;
         let opened = Closure::new(|_: Event| browser::feed(Input::Opened));
-        let closed = Closure::new(|event: CloseEvent| browser::feed(Input::Closed(event.code())));
+        let closed = Closure::new(|event: CloseEvent| {
+            if event.code() == close::SIGNED_OUT {
+                super::leave();
+            }
+            browser::feed(Input::Closed(event.code()));
+        });
         let message = Closure::new(|event: MessageEvent| {
             let text = event.data().dyn_into::<JsString>().map(String::from).unwrap_or_default();
             match json::read::<Frame>(&text) {

@@ -6,7 +6,8 @@ use leptos::prelude::*;
 use serde::Deserialize;
 
 use crate::components::{
-    Card, Outcome, OutcomeLine, Pill, Rows, Table, act, button, cell, numbered, post, quoted, reason, row,
+    Bounds, Card, Outcome, OutcomeLine, Pill, Rows, Table, act, button, cell, numbered, post, quoted, reason,
+    row,
 };
 use crate::format;
 use crate::live::{Asked, use_live};
@@ -95,10 +96,15 @@ fn plan(plans: Known, at: usize) -> Settled {
     let sides = move || plans.read(|plans| plans.get(at).map_or(0, |plan| plan.sides.len()));
     let changes = move || plans.read(|plans| plans.get(at).map_or(0, |plan| plan.history.len()));
     let none = flag(move || changes() > 0);
+    let live = use_live();
+    let target =
+        live.topology.with_untracked(|topology| topology.rollouts.get(at).map(|info| info.target_success));
+    let bounds = settle(view! { <Bounds tick=live.rollout(at) target=target.unwrap_or_default()/> });
     let pill = settle(view! { <Pill tone=of(|plan| &plan.tone) word=of(|plan| &plan.word)/> });
     settle(view! {
         <Card id=format!("rollout-{name}") title=name.clone() class="acts" aside=pill>{settle(view! {
             <p data-testid="rollout-says">{of(|plan| &plan.says)}</p>
+            {bounds}
             <p class="muted">{of(|plan| &plan.evidence)}</p>
             <Table head=&SIDES hidden=flag(move || sides() == 0) each=Arc::new(move || numbered(0..sides())) row=Arc::new(move |side| one_side(plans, at, side))/>
             <div class="actions">

@@ -11,7 +11,9 @@ mod breaker;
 mod cache;
 mod flag;
 mod limit;
+mod rollout;
 mod route;
+mod shadow;
 
 use super::file::{self, File, MAX_WORKERS};
 use super::read::Problems;
@@ -31,13 +33,15 @@ pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
         file;
     let collecting_bytes = cache::collecting(&cache, problems);
 
-    if !console.listen.ip().is_loopback() {
+    let is_local = console.listen.ip().is_loopback();
+    let auth = console.auth.map(|auth| auth.check(is_local, problems));
+    if !is_local && auth.is_none() {
         problems.add(
             "console.listen",
             format!(
                 "{} is outside loopback, and no authentication is configured: whoever reaches the console could \
-                 move traffic. This version has no login of its own yet; listen on 127.0.0.1 or [::1], and put a \
-                 proxy that authenticates in front (a reverse proxy with single sign-on, or an SSH tunnel)",
+                 move traffic. Write [console.auth] (all its keys have defaults; the first start tells where the \
+                 administrator's password is), or listen on 127.0.0.1 or [::1]",
                 console.listen
             ),
         );
@@ -90,6 +94,9 @@ pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
     };
     Settings {
         console: console.listen,
+        hosts: console.hosts,
+        auth,
+        origins: console.origins,
         gateway: GatewaySettings {
             listen: gateway.listen,
             workers,
@@ -204,6 +211,8 @@ fn check_rollout(
     });
     stages.gated = rollout.gated;
     stages.rolls_back = rollout.rolls_back;
+    rollout::empty_tables(&key, &rollout, problems);
+    shadow::check(&key, &rollout.shadow, problems);
     RolloutSettings {
         name,
         legacy,
@@ -212,6 +221,12 @@ fn check_rollout(
         stages,
         least: rollout.least.into(),
         target: rollout.target,
+        assign: rollout.assign,
+        overrides: rollout.overrides,
+        latency: rollout.latency,
+        start_at: rollout.start_at,
+        calendar: rollout.calendar,
+        shadow: rollout.shadow,
     }
 }
 

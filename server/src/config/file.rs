@@ -11,8 +11,10 @@ use rad_resilience::Strategy;
 
 mod flag;
 mod limit;
+mod origin;
 mod rollout;
 mod route;
+mod shadow;
 mod upstream;
 
 pub use flag::Flag;
@@ -20,6 +22,7 @@ pub use rollout::Rollout;
 pub use route::{Adaptive, CacheBounds, Fallback, Hedge, Queue, Retry, RouteCache};
 pub use upstream::Upstream;
 
+use super::auth::{Auth, host};
 use super::block::Block;
 use super::read::{Kind, Problems, Table, Wrong, address, duration, number, parsed, text, whole};
 use super::tree::{Entries, Value};
@@ -72,17 +75,30 @@ impl File {
 #[derive(Debug)]
 pub struct Console {
     pub listen: SocketAddr,
+    pub hosts: Vec<String>,
+    pub auth: Option<Auth>,
+    pub origins: Vec<http::HeaderValue>,
 }
 
 impl Default for Console {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8000)) }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
+            hosts: Vec::new(),
+            auth: None,
+            origins: Vec::new(),
+        }
     }
 }
 
 impl Console {
     fn read(table: &mut Table<'_>) -> Self {
-        Self { listen: table.value("listen", &address()).unwrap_or(Self::default().listen) }
+        Self {
+            listen: table.value("listen", &address()).unwrap_or(Self::default().listen),
+            hosts: table.list("hosts", &host()).unwrap_or_default(),
+            auth: table.table("auth", Auth::read),
+            origins: table.list("origins", &origin::origin()).unwrap_or_default(),
+        }
     }
 }
 
@@ -264,7 +280,7 @@ fn share() -> Kind<Share> {
     number("a share", "write a number of percent, 0 to 100", Share::from_percent)
 }
 
-fn flag() -> Kind<bool> {
+pub(super) fn flag() -> Kind<bool> {
     Kind::new("a switch", "write true or false", |value| match value {
         Value::Boolean(on) => Ok(*on),
         _ => Err(Wrong::Kind),

@@ -1,4 +1,6 @@
 mod limits;
+mod origins;
+mod shadows;
 mod steps;
 mod upstreams;
 

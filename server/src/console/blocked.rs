@@ -5,11 +5,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use app::format::count;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use ipnet::IpNet;
+use rad_model::format::count;
 use rad_model::metrics::BlockedAddress;
 use rad_model::{EventKind, Receipt};
 use rad_resilience::{BlockReason, Blocked, Clock, Timestamp};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use app::format::count;
 use axum::Json;
 use axum::extract::State;
+use rad_model::format::count;
 use rad_model::metrics::{CacheMetrics, CachedRoute, QueueMetrics, Rejected, Waiting};
 use rad_resilience::Priority;
 use serde::Deserialize;

@@ -240,9 +240,10 @@ fn gzip(plain: &[u8]) -> io::Result<Bytes> {
     Ok(made.into())
 }
 
-/// Whether an answer may be compressed on the way out: a file has been, as far as it is worth it.
+/// Whether an answer may be compressed on the way out: a file has been, as far as it is worth it. It has a strong tag,
+/// which would no longer be true; a weak one stands for the content in every encoding.
 pub fn is_no_file(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
-    !headers.contains_key(header::ETAG)
+    headers.get(header::ETAG).is_none_or(|tag| tag.as_bytes().starts_with(b"W/"))
 }
 
 /// The path within the folder; none if it leads out of it.

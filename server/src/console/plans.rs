@@ -2,19 +2,21 @@
 
 use std::sync::Arc;
 
-use app::format::count;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use rad_model::Share;
+use rad_model::format::count;
 use serde::Serialize;
 
 use super::Console;
 use super::api::Shared;
 use super::error::ApiError;
-use super::rollouts::{ERROR, says, switched_off};
-use crate::rollout::verdict::{FALSE_ALARM, MISS, interval};
-use crate::rollout::{Phase, Rollout, Tally, Verdict};
+use super::rollouts::switched_off;
+use super::shadows;
+use crate::rollout::shadow::Shadow;
+use crate::rollout::verdict::{FALSE_ALARM, MISS};
+use crate::rollout::{Figures, LatencyGuard, Phase, Rollout, Standing};
 use crate::storage::PastChange;
 use crate::telemetry::unix_ms;
 
@@ -28,9 +30,13 @@ pub struct Plan {
     word: String,
     says: String,
     evidence: String,
+    /// What the candidate must reach, in percent.
+    target: f64,
+    starts_at_ms: Option<u64>,
     can: Vec<&'static str>,
     sides: [Side; 2],
     history: Vec<Change>,
+    shadow: shadows::Part,
 }
 
 #[derive(Serialize)]
@@ -39,6 +45,8 @@ struct Side {
     share: String,
     outcome: String,
     success: String,
+    /// The same as numbers, to draw.
+    figures: Figures,
 }
 
 #[derive(Serialize)]
@@ -59,56 +67,71 @@ pub async fn all(State(console): Shared) -> Result<Json<Vec<Plan>>, ApiError> {
 }
 
 pub fn list(console: &Console) -> Vec<Plan> {
-    console.plan.rollouts.iter().map(|rollout| plan(console, rollout)).collect()
+    let both = console.plan.rollouts.iter().zip(&console.plan.shadows);
+    both.map(|(rollout, shadow)| plan(console, rollout, shadow)).collect()
 }
 
-fn plan(console: &Console, rollout: &Rollout) -> Plan {
-    let (course, now_ms) = (rollout.course(), unix_ms());
-    let (place, verdict) = (course.place(), course.verdict());
-    let (candidate, legacy) = course.seen();
-    let stages = rollout.stages().shares().len();
-    let in_stage = |at: usize| format!("stage {} of {stages}", at + 1);
-    let (tone, word, can): (_, _, &[_]) = match place.phase {
-        Phase::Manual if place.share == Share::NONE => ("off", "not started".to_owned(), &["start"]),
-        Phase::Manual => ("off", "by hand".to_owned(), &["start", "rollback"]),
-        Phase::Stage(at) => {
-            let tone = if matches!(verdict, Verdict::Shared | Verdict::Fail(_)) { "bad" } else { "ok" };
-            (tone, in_stage(at), &["promote", "pause", "rollback"])
-        }
-        Phase::Paused(at) => {
-            ("warn", format!("{}, paused", in_stage(at)), &["promote", "resume", "rollback"])
-        }
-        Phase::Complete => ("ok", "complete".to_owned(), &["rollback"]),
-        Phase::RolledBack => ("bad", "rolled back".to_owned(), &["start"]),
+fn plan(console: &Console, rollout: &Rollout, shadow: &Shadow) -> Plan {
+    let standing = Standing::of(rollout, unix_ms());
+    let place = standing.place;
+    let can: &[_] = match place.phase {
+        Phase::Manual if place.share == Share::NONE => &["start"],
+        Phase::Manual => &["start", "rollback"],
+        Phase::Stage(_) => &["promote", "pause", "rollback"],
+        Phase::Paused(_) => &["promote", "resume", "rollback"],
+        Phase::Complete => &["rollback"],
+        Phase::RolledBack => &["start"],
     };
+    let mut can = can.to_vec();
+    can.extend(standing.starts_at.map(|_| "call_off"));
     let history = console.storage.rollout_history(rollout.name(), SHOWN).unwrap_or_default();
     Plan {
         rollout: rollout.name().to_owned(),
-        tone,
-        word,
-        says: says(rollout, verdict, course.waits(rollout.stages(), now_ms), (candidate, legacy))
-            + &switched_off(console, rollout),
-        evidence: format!(
-            "Since this stage began. Tested after every look: a candidate at its target fails in at most {} %, \
-             one that is bad twice as often passes in at most {} % of all cases.",
-            FALSE_ALARM * 100.0,
-            MISS * 100.0
-        ),
-        can: can.to_vec(),
-        sides: [side("legacy", place.share.rest(), legacy), side("candidate", place.share, candidate)],
+        tone: standing.tone(),
+        word: standing.phase(),
+        evidence: evidence(rollout),
+        target: standing.target(),
+        starts_at_ms: standing.starts_at,
+        can,
+        sides: [
+            side("legacy", place.share.rest(), standing.legacy),
+            side("candidate", place.share, standing.candidate),
+        ],
+        says: standing.says + &switched_off(console, rollout),
         history: history.into_iter().map(change).collect(),
+        shadow: shadows::part(rollout, shadow),
     }
 }
 
-fn side(name: &'static str, share: Share, seen: Tally) -> Side {
-    let (least_bad, most_bad) = interval(seen.bad, seen.requests, ERROR);
-    let percent = |share: f64| app::format::plain((share * 10_000.0).floor() / 100.0);
-    let success = match seen.requests {
+/// What is asked of the candidate, and how sure the verdict is.
+fn evidence(rollout: &Rollout) -> String {
+    let latency = rollout.criteria().latency.map_or_else(
+        String::new,
+        |LatencyGuard { quantile, at_most, no_slower_than }| {
+            let quantile = rad_model::format::plain(quantile * 100.0);
+            let limit = at_most.map(|limit| format!("at most {}", humantime::format_duration(limit)));
+            let times = no_slower_than.map(|times| format!("at most {times} times that of legacy"));
+            let asked: Vec<_> = limit.into_iter().chain(times).collect();
+            format!(" Its p{quantile} is to be {}, judged in blocks of five seconds.", asked.join(" and "))
+        },
+    );
+    format!(
+        "Since this stage began, of clients assigned by {}. Tested after every look: a candidate at its target fails in \
+         at most {} %, one that is bad twice as often passes in at most {} % of all cases.{latency}",
+        rollout.assign_by(),
+        FALSE_ALARM * 100.0,
+        MISS * 100.0
+    )
+}
+
+fn side(name: &'static str, share: Share, figures: Figures) -> Side {
+    let percent = |percent: f64| rad_model::format::plain((percent * 100.0).floor() / 100.0);
+    let success = match figures.requests {
         0 => "nothing known".to_owned(),
-        _ => format!("{} and {} %", percent(1.0 - most_bad), percent(1.0 - least_bad)),
+        _ => format!("{} and {} %", percent(figures.low), percent(figures.high)),
     };
-    let outcome = format!("{} of {} failed", count(seen.bad), count(seen.requests));
-    Side { name, share: format!("{share} %"), outcome, success }
+    let outcome = format!("{} of {} failed", count(figures.failed), count(figures.requests));
+    Side { name, share: format!("{share} %"), outcome, success, figures }
 }
 
 fn change(change: PastChange) -> Change {
@@ -116,6 +139,8 @@ fn change(change: PastChange) -> Change {
     let what = match phase.as_str() {
         "paused" => format!("paused at {to} %"),
         "complete" => format!("complete at {to} %"),
+        "shadow" if from == to => format!("shadow at {to} %, again"),
+        "shadow" => format!("shadow {from} → {to} %"),
         _ if from == to => format!("on at {to} %"),
         _ => format!("{from} → {to} %"),
     };

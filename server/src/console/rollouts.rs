@@ -1,5 +1,8 @@
 //! The rollouts' API: where each is and what it waits for, and the switches that move it.
 
+mod overrides;
+mod starts;
+
 use std::sync::Arc;
 
 use axum::Json;
@@ -15,17 +18,15 @@ use super::act::{self, Actor, Why};
 use super::api::Shared;
 use super::error::{ApiError, parse};
 use super::take::{Body, Name};
-use crate::rollout::verdict::{FALSE_ALARM, MISS, interval};
-use crate::rollout::{
-    Cause, Changed, Order, Phase, Refused, Rollout, Switches, Tally, Verdict, Waits, because, tell,
-};
+use crate::rollout::{Cause, Changed, Order, Phase, Refused, Rollout, Standing, Switches, tell};
 use crate::storage::PastChange;
 use crate::telemetry::unix_ms;
 
+pub use overrides::sign;
+pub use starts::{call_off, start};
+
 /// So many changes are told of.
 const MOST: u32 = 100;
-/// The true share of failures is outside of what is told in at most so many cases.
-pub const ERROR: f64 = 0.05;
 
 pub async fn all(State(console): Shared) -> Json<Vec<RolloutMetrics>> {
     Json(console.report.metrics(console.sockets.metrics(&console.journal)).rollouts)
@@ -33,7 +34,7 @@ pub async fn all(State(console): Shared) -> Json<Vec<RolloutMetrics>> {
 
 pub async fn one(State(console): Shared, Name(name): Name) -> Result<Json<Value>, ApiError> {
     let rollout = find(&console, &name)?;
-    let mut standing = standing(rollout);
+    let mut standing = Standing::of(rollout, unix_ms()).json();
     if let Some(Value::String(says)) = standing.get_mut("says") {
         says.push_str(&switched_off(&console, rollout));
     }
@@ -100,7 +101,6 @@ macro_rules! switch {
     };
 }
 
-switch!(start, Order::Start);
 switch!(pause, Order::Pause);
 switch!(resume, Order::Resume);
 switch!(promote, Order::Promote);
@@ -162,99 +162,4 @@ fn find<'a>(console: &'a Console, name: &str) -> Result<&'a Rollout, ApiError> {
         .iter()
         .find(|rollout| rollout.name() == name)
         .ok_or_else(|| ApiError::not_found(format!("no rollout is named {name:?}")))
-}
-
-/// Where a rollout is, and why.
-fn standing(rollout: &Rollout) -> Value {
-    let (course, now_ms) = (rollout.course(), unix_ms());
-    let (place, verdict) = (course.place(), course.verdict());
-    let (candidate, legacy) = course.seen();
-    let (phase, stage) = match place.phase {
-        Phase::Manual => ("manual", None),
-        Phase::Stage(at) => ("stage", Some(at)),
-        Phase::Paused(at) => ("paused", Some(at)),
-        Phase::Complete => ("complete", None),
-        Phase::RolledBack => ("rolled_back", None),
-    };
-    let waits = course.waits(rollout.stages(), now_ms);
-    let needed = match verdict {
-        Verdict::Undecided { needed } => needed,
-        _ => None,
-    };
-    json!({
-        "rollout": rollout.name(),
-        "percent": place.share,
-        "phase": phase,
-        "stage": stage.map(|at| at + 1),
-        "stages": rollout.stages().shares(),
-        "bake_ms": u64::try_from(rollout.stages().bake.as_millis()).unwrap_or(u64::MAX),
-        "since_ms": place.since_ms,
-        "waits_for": waits.map(waits_for),
-        "verdict": verdict_word(verdict),
-        "says": says(rollout, verdict, waits, (candidate, legacy)),
-        "requests_needed": needed,
-        "target_success": rollout.target().share(),
-        "false_alarm": FALSE_ALARM,
-        "miss": MISS,
-        "candidate": side(candidate),
-        "legacy": side(legacy),
-    })
-}
-
-/// What was seen of a side, and between which bounds its success lies.
-fn side(seen: Tally) -> Value {
-    let (least_bad, most_bad) = interval(seen.bad, seen.requests, ERROR);
-    json!({
-        "requests": seen.requests,
-        "failed": seen.bad,
-        "success_from": 1.0 - most_bad,
-        "success_to": 1.0 - least_bad,
-    })
-}
-
-fn verdict_word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Pass => "pass",
-        Verdict::Fail(_) => "fail",
-        Verdict::Undecided { .. } => "not_enough_evidence",
-        Verdict::Shared => "legacy_fails_too",
-    }
-}
-
-fn waits_for(waits: Waits) -> &'static str {
-    match waits {
-        Waits::Bake(_) => "bake",
-        Waits::Verdict => "verdict",
-        Waits::Approval => "approval",
-        Waits::Nothing => "nothing",
-    }
-}
-
-/// The verdict, and what is missing for the next step, in words.
-pub fn says(rollout: &Rollout, verdict: Verdict, waits: Option<Waits>, seen: (Tally, Tally)) -> String {
-    let target = rollout.target().share() * 100.0;
-    let verdict = match verdict {
-        Verdict::Pass => format!("The candidate reaches {target} %."),
-        Verdict::Fail(failure) => {
-            format!("The candidate fails: {}.", because(failure, seen, rollout.target()))
-        }
-        Verdict::Shared => {
-            format!("The candidate is below {target} %, and so is legacy: it is not to blame.")
-        }
-        Verdict::Undecided { needed: Some(needed) } => {
-            format!("Not enough evidence yet: about {} more requests.", app::format::count(needed))
-        }
-        Verdict::Undecided { needed: None } => {
-            format!("Not enough evidence yet; going on like this it will not reach {target} %.")
-        }
-    };
-    let waits = match waits {
-        Some(Waits::Bake(left)) => {
-            let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-            format!(" Bakes for another {}.", app::format::length(left))
-        }
-        Some(Waits::Approval) => " Waits for approval.".to_owned(),
-        Some(Waits::Verdict | Waits::Nothing) | None => String::new(),
-    };
-    verdict + &waits
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
+use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use rad_model::frame::SUBPROTOCOL;
 use rad_model::metrics::WebSocketMetrics;
@@ -15,6 +17,7 @@ use tokio::sync::broadcast::error::RecvError;
 use tungstenite::error::ProtocolError;
 
 use super::Console;
+use super::auth::{Access, Alive, Needs, Refusal, ended};
 use super::error::ApiError;
 use super::take::Asked;
 use crate::telemetry::journal::{Journal, Position};
@@ -94,31 +97,71 @@ impl SocketCounters {
 
 pub async fn upgrade(
     State(console): State<Arc<Console>>,
+    Extension(access): Extension<Access>,
     Asked(from): Asked<Resumption>,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     let upgrade = upgrade.map_err(|_| ApiError::bad_request("/ws answers WebSocket clients only"))?;
     let from = from.position()?;
+    let session = match access.may(Needs::Read, &Method::GET) {
+        Ok(()) => console.follow(&access),
+        // Refused before it begins, a browser could not tell its page why.
+        Err(Refusal::Unknown) => None,
+        Err(Refusal::Forbidden(detail)) => return Err(ApiError::new(StatusCode::FORBIDDEN, detail)),
+    };
     Ok(upgrade
         .protocols([SUBPROTOCOL])
         .max_message_size(MAX_MESSAGE)
         // Or else one frame may fill the default of 16 MiB before its message is refused.
         .max_frame_size(MAX_MESSAGE)
-        .on_upgrade(move |socket| async move { converse(&console, socket, from).await }))
+        .on_upgrade(move |socket| async move {
+            match session {
+                Some(session) => converse(&console, socket, from, session).await,
+                None => part(&console, socket, SIGNED_OUT).await,
+            }
+        }))
+}
+
+/// What a conversation lasts no longer than.
+enum Session {
+    /// Nobody has to log in.
+    Open,
+    Of(Alive),
+}
+
+impl Session {
+    async fn ended(&mut self) {
+        match self {
+            Self::Open => std::future::pending().await,
+            Self::Of(alive) => ended(alive).await,
+        }
+    }
+}
+
+impl Console {
+    /// None if the session has ended already.
+    fn follow(&self, access: &Access) -> Option<Session> {
+        match (access, &self.auth) {
+            (Access::Open, _) => Some(Session::Open),
+            (Access::Known(who), Some(auth)) => auth.follow(who).map(Session::Of),
+            _ => None,
+        }
+    }
 }
 
 /// How a conversation ends from our side: a close code and a reason. Code 0: the client is gone already.
 type Farewell = (u16, &'static str);
 const GONE: Farewell = (0, "");
+const SIGNED_OUT: Farewell = (close::SIGNED_OUT, "log in first");
 
-async fn converse(console: &Console, mut socket: WebSocket, from: Option<Position>) {
+async fn converse(console: &Console, mut socket: WebSocket, from: Option<Position>, mut session: Session) {
     console.sockets.accepted.fetch_add(1, Ordering::Relaxed);
     let mut stopping = console.stopping.clone();
     let (hello, mut frames) = console.journal.subscribe(from.as_ref());
     if !greet(&mut socket, hello).await {
         return;
     }
-    let (code, reason) = loop {
+    let farewell = loop {
         tokio::select! {
             frame = frames.recv() => {
                 let is_sent = match frame {
@@ -147,6 +190,7 @@ async fn converse(console: &Console, mut socket: WebSocket, from: Option<Positio
                     }
                 }
             },
+            () = session.ended() => break SIGNED_OUT,
             () = stopped(&mut stopping) => {
                 // The goodbye is among these.
                 while let Ok(text) = frames.try_recv() {
@@ -158,7 +202,13 @@ async fn converse(console: &Console, mut socket: WebSocket, from: Option<Positio
             }
         }
     };
-    drop(frames);
+    drop((frames, session));
+    part(console, socket, farewell).await;
+}
+
+/// Says goodbye.
+async fn part(console: &Console, mut socket: WebSocket, (code, reason): Farewell) {
+    let mut stopping = console.stopping.clone();
     if code != GONE.0
         && send(&mut socket, Message::Close(Some(CloseFrame { code, reason: reason.into() }))).await
     {

@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 
 use super::cached::Arriving;
 use super::connection::{By, Connection};
+use super::shadow::Tee;
 use super::ticket::{Ending, Ticket};
 use kept::Begun;
 pub use kept::{Unkept, keep};
@@ -126,19 +127,34 @@ pub struct UpstreamBody {
     deadline_is_old: bool,
     /// Given up together at the end of the body.
     open: Option<(Box<Connection>, Ticket)>,
+    /// Who reads along, to compare the answer with others.
+    tee: Option<Box<Tee>>,
 }
 
 impl UpstreamBody {
     /// Takes over the connection that the body comes on; it goes back to its pool at the body's end.
     pub fn new(connection: Box<Connection>, ticket: Ticket) -> Self {
-        let mut body = Self { ahead: None, deadline_is_old: true, open: Some((connection, ticket)) };
+        let mut body =
+            Self { ahead: None, deadline_is_old: true, open: Some((connection, ticket)), tee: None };
         body.finish_if_over();
         body
+    }
+
+    /// Lets somebody read along, from the first part on.
+    pub fn read_along(&mut self, tee: Box<Tee>) {
+        if self.open.is_none() {
+            tee.end();
+        } else {
+            self.tee = Some(tee);
+        }
     }
 
     fn finish_if_over(&mut self) {
         if let Some((connection, ticket)) = self.open.take_if(|(connection, _)| connection.is_body_over()) {
             ticket.complete(connection);
+            if let Some(tee) = self.tee.take() {
+                tee.end();
+            }
         }
     }
 
@@ -160,6 +176,9 @@ impl UpstreamBody {
         match connection.poll_body(cx) {
             Poll::Ready(Some(Ok(part))) => {
                 self.deadline_is_old = true;
+                if let Some(tee) = &mut self.tee {
+                    tee.part(&part);
+                }
                 self.finish_if_over();
                 Poll::Ready(Some(Ok(Frame::data(part))))
             }

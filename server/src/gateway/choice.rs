@@ -7,31 +7,57 @@ use http::{HeaderMap, header};
 use super::client;
 use super::worker::Worker;
 use crate::config::Action;
-use crate::rollout::{PIN_COOKIE, PIN_LEGACY, Side};
+use crate::rollout::{ClientHash, PIN_COOKIE, PIN_LEGACY, Rollout, Side};
 
-/// The upstream that is asked, and on which side of which rollout; none where nobody is. Legacy for who asks
-/// for it by cookie; else as the rollout says.
-pub fn choose(
-    worker: &Worker,
-    route: usize,
-    client: IpAddr,
-    headers: &HeaderMap,
-) -> Option<(Option<(usize, Side)>, usize)> {
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choice {
+    pub upstream: usize,
+    /// The side of which rollout.
+    pub side: Option<(usize, Side)>,
+    /// The client, where its side was drawn: who chose it, or was pinned to it, tells nothing of the others.
+    pub drawn: Option<ClientHash>,
+}
+
+/// The upstream that is asked, and on which side of which rollout; none where nobody is.
+pub fn choose(worker: &Worker, route: usize, client: IpAddr, headers: &HeaderMap) -> Option<Choice> {
     let at = match worker.plan.routes[route].action {
         Action::Ok => return None,
-        Action::Upstream(upstream) => return Some((None, upstream)),
+        Action::Upstream(upstream) => return Some(Choice { upstream, side: None, drawn: None }),
         Action::Rollout(at) => at,
     };
     let rollout = &worker.plan.rollouts[at];
-    let (side, upstream) = if is_pinned(headers) {
-        (Side::Legacy, rollout.legacy())
-    } else {
-        match client::identity(client) {
-            IpAddr::V4(address) => rollout.choose(&address.octets()),
-            IpAddr::V6(address) => rollout.choose(&address.octets()),
-        }
-    };
-    Some((Some((at, side)), upstream))
+    let (side, drawn) = side(rollout, client, headers, || worker.unix_s(worker.now()));
+    Some(Choice { upstream: rollout.upstream(side), side: Some((at, side)), drawn })
+}
+
+/// Legacy for who asks for it by the cookie of the kill switch; what a tester may choose and does; else as the rollout
+/// draws.
+fn side(
+    rollout: &Rollout,
+    client: IpAddr,
+    headers: &HeaderMap,
+    now_s: impl FnOnce() -> u64,
+) -> (Side, Option<ClientHash>) {
+    if is_pinned(headers) {
+        return (Side::Legacy, None);
+    }
+    if let Some(side) = chosen(rollout, headers, now_s) {
+        return (side, None);
+    }
+    let drawn = client::assigned(rollout.assign_by(), client, headers, |client| rollout.draw(client));
+    (rollout.side(drawn), Some(drawn))
+}
+
+/// The side that a tester asks for, and may have.
+fn chosen(rollout: &Rollout, headers: &HeaderMap, now_s: impl FnOnce() -> u64) -> Option<Side> {
+    let by = rollout.overrides()?;
+    let in_header = by.header.as_ref().and_then(|name| headers.get(name)).map(http::HeaderValue::as_bytes);
+    let in_cookie = || Some(client::cookie(headers, by.cookie.as_deref()?)?.as_bytes());
+    let value = in_header.or_else(in_cookie)?;
+    let side = by.side(rollout.name(), value, now_s())?;
+    // After a rollback nobody reaches the candidate.
+    (side == Side::Legacy || rollout.takes_testers()).then_some(side)
 }
 
 fn is_pinned(headers: &HeaderMap) -> bool {
@@ -44,23 +70,4 @@ fn is_pinned(headers: &HeaderMap) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use http::HeaderValue;
-
-    use super::*;
-
-    #[test]
-    fn only_the_whole_cookie_pins_to_legacy() {
-        let pinned = |cookies: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::COOKIE, HeaderValue::from_str(cookies).unwrap());
-            is_pinned(&headers)
-        };
-        assert!(pinned("rad_mode=legacy"));
-        assert!(pinned("a=b; rad_mode=legacy; c=d"));
-        assert!(!pinned("rad_mode=candidate"));
-        assert!(!pinned("x_rad_mode=legacy"));
-        assert!(!pinned("rad_mode=legacy2"));
-        assert!(!is_pinned(&HeaderMap::new()));
-    }
-}
+mod tests;

@@ -8,7 +8,24 @@ use http::header::HeaderName;
 use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
-pub use key::{identity, key};
+use crate::rollout::AssignBy;
+pub use key::{cookie, identity, key};
+
+/// Calls `with` the bytes that a rollout tells this client from others by.
+pub fn assigned<T>(by: &AssignBy, client: IpAddr, headers: &HeaderMap, with: impl FnOnce(&[u8]) -> T) -> T {
+    let value = match by {
+        AssignBy::Client => None,
+        AssignBy::Header(name) => key::header(headers, name),
+        AssignBy::Cookie(name) => key::cookie(headers, name),
+    };
+    match value.filter(|value| (1..=AssignBy::LONGEST).contains(&value.len())) {
+        Some(value) => with(value.as_bytes()),
+        None => match identity(client) {
+            IpAddr::V4(address) => with(&address.octets()),
+            IpAddr::V6(address) => with(&address.octets()),
+        },
+    }
+}
 
 pub const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 

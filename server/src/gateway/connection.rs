@@ -24,7 +24,7 @@ use tokio::time::{Instant, Sleep, timeout};
 
 use super::body::{BodyError, RequestBody};
 use super::plan::Target;
-pub use request::{RequestHead, rewritten};
+pub use request::{RequestHead, is_condition, rewritten};
 use response::{Framing, Head, Malformed};
 use upload::{BodyLength, BrokenUpload, Upload};
 

@@ -18,7 +18,7 @@ use rad_resilience::cache::Lookup;
 use super::access::{access, unmatched};
 use super::body::{RequestBody, ResponseBody, Unkept, keep};
 use super::cached::{self, Look, Wanted};
-use super::choice::choose;
+use super::choice::{Choice, choose};
 use super::client::Peer;
 use super::connection::{RequestHead, rewritten};
 use super::fallback::{fall_back, shed};
@@ -26,9 +26,9 @@ use super::forward::{Outgoing, forward};
 use super::headers::{Refusal, refusal};
 use super::limit::Limited;
 use super::plan::Route;
-use super::ticket::{Ending, Ticket};
+use super::ticket::{Ending, OnSide, Ticket};
 use super::worker::Worker;
-use super::{answer, block, limit, path, request_id};
+use super::{answer, block, limit, path, request_id, shadow};
 use crate::problem;
 use crate::rollout::Side;
 
@@ -120,6 +120,8 @@ pub struct Asked {
     /// taken for the other's.
     pub upstream: usize,
     pub side: Option<(usize, Side)>,
+    /// Whether the side was drawn: what was chosen is not judged.
+    pub is_drawn: bool,
     pub started: Timestamp,
     pub head: RequestHead,
 }
@@ -155,11 +157,12 @@ fn begin(worker: &Rc<Worker>, admitted: Admitted, peer: Rc<Peer>, id: &HeaderVal
     let Admitted { route, prefix, client, started, parts, body } = admitted;
     let access = access(worker, route, &parts, id, client);
     let mut ticket = Ticket::open(Rc::clone(worker), route, started, access);
-    let Some((side, upstream)) = choose(worker, route, client, &parts.headers) else {
+    let Some(Choice { upstream, side, drawn }) = choose(worker, route, client, &parts.headers) else {
         ticket.answered(200);
         ticket.end(Ending::Complete);
         return Begun::Answered(answer::ok());
     };
+    ticket.is_of(side.map(|(rollout, _)| rollout).zip(drawn));
     let target = rewritten(&parts.uri, prefix, worker.plan.routes[route].rewrite.as_deref());
     let wanted = Wanted { route, upstream, parts: &parts, target: &target };
     let look = match cached::look(worker, &wanted, &body, started) {
@@ -169,9 +172,9 @@ fn begin(worker: &Rc<Worker>, admitted: Admitted, peer: Rc<Peer>, id: &HeaderVal
         look => look,
     };
     let target = target.into_owned();
-    let head = RequestHead { parts, target, id: id.clone(), peer, is_unconditional: false };
+    let head = RequestHead { parts, target, id: id.clone(), peer, is_unconditional: false, shadow: None };
     // Boxed: it goes through several steps from here.
-    let asked = Box::new(Asked { route, upstream, side, started, head });
+    let asked = Box::new(Asked { route, upstream, side, is_drawn: drawn.is_some(), started, head });
     Begun::Asked { asked, body, look, ticket }
 }
 
@@ -253,17 +256,25 @@ pub async fn direct(
 
 /// Asks the upstream, from a moment on for so long.
 pub async fn primary(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     asked: &Asked,
     body: RequestBody,
     (started, within): (Timestamp, Duration),
     mut ticket: Ticket,
 ) -> Response<ResponseBody> {
+    let mut copied = None;
     if let Some((rollout, side)) = asked.side {
-        ticket.on_side(rollout, side);
+        ticket.on_side(OnSide { rollout, side, is_drawn: asked.is_drawn, since: started });
+        if side == Side::Legacy {
+            copied = shadow::draw(worker, rollout, &asked.head, &body);
+        }
     }
     let Route { retry, hedge, .. } = &worker.plan.routes[asked.route];
     let (retry, hedge) = (retry.as_ref(), hedge.as_ref());
     let outgoing = Outgoing { head: &asked.head, body, started, within, retry, hedge };
-    forward(worker, asked.upstream, outgoing, ticket).await
+    let mut response = forward(worker, asked.upstream, outgoing, ticket).await;
+    if let Some(drawn) = copied {
+        drawn.copy(worker, &asked.head, &mut response);
+    }
+    response
 }

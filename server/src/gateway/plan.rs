@@ -17,6 +17,7 @@ use super::cached::{AnswerCache, Room};
 use super::router::Router;
 use crate::config::{Action, Settings};
 use crate::rollout::Rollout;
+use crate::rollout::shadow::Shadow;
 use crate::storage::{Storage, StorageError};
 use crate::telemetry::journal::Journal;
 use crate::telemetry::unix_ms;
@@ -41,6 +42,8 @@ pub struct Plan {
     /// The targets of all upstreams, in the order of the upstreams.
     pub targets: Vec<Target>,
     pub rollouts: Vec<Rollout>,
+    /// Of each rollout, what is copied to its candidate.
+    pub shadows: Vec<Arc<Shadow>>,
     pub trusted_proxies: Vec<IpNet>,
     /// Of all routes that keep answers.
     pub cache: AnswerCache,
@@ -64,11 +67,15 @@ impl Plan {
         let upstreams =
             settings.upstreams.iter().map(|upstream| Upstream::new(upstream, &mut targets)).collect();
         let mut rollouts = Vec::new();
+        let mut shadows = Vec::new();
         let mut infos = Vec::new();
         for rollout in &settings.rollouts {
             let stored = storage.rollout(&rollout.name, rollout.share)?;
             let (legacy, candidate) = (rollout.legacy, rollout.candidate);
-            rollouts.push(Rollout::new(rollout, &stored));
+            let starts_at = storage.start(&rollout.name, rollout.start_at, unix_ms())?;
+            rollouts.push(Rollout::new(rollout, &stored, starts_at));
+            let stored = storage.shadow(&rollout.name, rollout.shadow.share, unix_ms())?;
+            shadows.push(Arc::new(Shadow::new(&rollout.name, rollout.shadow.clone(), stored, unix_ms())));
             infos.push(RolloutInfo {
                 name: rollout.name.clone(),
                 legacy: settings.upstreams[legacy].name.clone(),
@@ -81,7 +88,13 @@ impl Plan {
         let routes = settings
             .routes
             .iter()
-            .map(|route| Route::new(route, settings.gateway.max_keys, &cache))
+            .map(|route| {
+                let copies_bodies = match route.action {
+                    Action::Rollout(at) => settings.rollouts[at].shadow.takes_bodies(),
+                    Action::Upstream(_) | Action::Ok => false,
+                };
+                Route { copies_bodies, ..Route::new(route, settings.gateway.max_keys, &cache) }
+            })
             .collect();
         let router =
             settings.routes.iter().enumerate().map(|(at, route)| (route.path.as_str(), at)).collect();
@@ -94,6 +107,7 @@ impl Plan {
             upstreams,
             targets,
             rollouts,
+            shadows,
             trusted_proxies,
             cache,
             max_cache_bytes: settings.cache.max_bytes,

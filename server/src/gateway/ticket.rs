@@ -7,6 +7,7 @@ mod line;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use http::{HeaderValue, Method};
 use rad_resilience::bulkhead::{Place, adaptive::Completion};
@@ -15,7 +16,7 @@ use rad_resilience::{Outcome, Permit, Timestamp};
 use super::breaker::Admission;
 use super::connection::Connection;
 use super::worker::Worker;
-use crate::rollout::Side;
+use crate::rollout::{ClientHash, Side};
 pub use asker::{Asker, Presence};
 
 /// How a request ended.
@@ -51,12 +52,25 @@ pub struct Trace {
     pub span_id: String,
 }
 
+/// The side of a rollout that a request is asked of.
+#[derive(Clone, Copy, Debug)]
+pub struct OnSide {
+    pub rollout: usize,
+    pub side: Side,
+    /// Whether it was drawn.
+    pub is_drawn: bool,
+    /// When the side was first asked.
+    pub since: Timestamp,
+}
+
 /// An open account.
 #[derive(Debug)]
 pub struct Ticket {
     worker: Rc<Worker>,
     route: usize,
-    side: Option<(usize, Side)>,
+    side: Option<OnSide>,
+    /// Who asks, and in which rollout a side was drawn for it.
+    drawn: Option<(usize, ClientHash)>,
     target: Option<usize>,
     /// Given back at the end.
     permit: Option<Permit>,
@@ -103,6 +117,7 @@ impl Ticket {
             worker,
             route,
             side,
+            drawn: None,
             target,
             permit,
             admitted,
@@ -184,9 +199,14 @@ impl Ticket {
         self.worker.shard.routes[self.route].retries.add();
     }
 
-    /// The rollout chose a side.
-    pub fn on_side(&mut self, rollout: usize, side: Side) {
-        self.side = Some((rollout, side));
+    /// A side was drawn for this client in this rollout.
+    pub fn is_of(&mut self, drawn: Option<(usize, ClientHash)>) {
+        self.drawn = drawn;
+    }
+
+    /// A side of a rollout is asked.
+    pub fn on_side(&mut self, side: OnSide) {
+        self.side = Some(side);
     }
 
     /// A breaker let it through to a target; to another one, if the first was not reached.
@@ -253,7 +273,7 @@ impl Ticket {
         let worker = &self.worker;
         let shard = &worker.shard;
         shard.in_flight.store(shard.in_flight.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
-        let us = u64::try_from(now.since(self.started).as_micros()).unwrap_or(u64::MAX);
+        let us = micros(now.since(self.started));
         let failed = match ending {
             Ending::Complete => self.status >= 500,
             Ending::Broken => true,
@@ -269,17 +289,23 @@ impl Ticket {
             _ if failed => route.failed.add(),
             _ => route.answered.add(),
         }
-        if self.is_clients && matches!(ending, Ending::Complete | Ending::Broken) {
+        let is_answered = matches!(ending, Ending::Complete | Ending::Broken);
+        if self.is_clients && is_answered {
             route.durations.record(us);
+        }
+        if let Some((rollout, client)) = self.drawn
+            && (is_answered || ending == Ending::Abandoned)
+        {
+            shard.clients[rollout].note(client, is_answered);
         }
         if self.target.is_some() {
             let has_failed = self.has_failed || told == Ending::Broken;
-            if let Some((rollout, side)) = self.side.filter(|_| told != Ending::Abandoned || has_failed) {
-                let side = &shard.rollouts[rollout][side as usize];
-                side.requests.add();
+            if let Some(on) = self.side.filter(|_| told != Ending::Abandoned || has_failed) {
+                let side = &shard.rollouts[on.rollout][on.side as usize];
                 side.durations.record(us);
-                if has_failed || failed {
-                    side.failed.add();
+                side.count(has_failed || failed, on.is_drawn);
+                if on.is_drawn {
+                    side.heads.record(micros(self.head_at.unwrap_or(now).since(on.since)));
                 }
             }
             let outcome = match told {
@@ -322,6 +348,10 @@ impl Ticket {
         let transition = self.worker.plan.targets[target].breaker.record(permit, outcome, took, now);
         self.worker.announce(target, transition.as_ref());
     }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl Drop for Ticket {

@@ -117,6 +117,8 @@ pub struct Worker {
     pub shard: Arc<Shard>,
     /// One a target.
     pub pools: Box<[Pool]>,
+    /// The same for copies: they never take a connection that a client's request could have had.
+    pub shadow_pools: Box<[Pool]>,
     pub request_ids: RequestIds,
     pub switches: Switches,
     journal: Arc<Journal>,
@@ -135,6 +137,7 @@ impl Worker {
             plan: Arc::clone(&parts.plan),
             shard: parts.registry.shard(id),
             pools: parts.plan.targets.iter().map(|_| Pool::default()).collect(),
+            shadow_pools: parts.plan.targets.iter().map(|_| Pool::default()).collect(),
             request_ids: RequestIds::default(),
             switches: parts.switches.clone(),
             journal: Arc::clone(&parts.journal),
@@ -231,7 +234,7 @@ impl Worker {
         self.connections.sweep();
         let now = self.now();
         self.unix_origin_ms.set(unix_origin_ms(now));
-        for pool in &self.pools {
+        for pool in self.pools.iter().chain(&self.shadow_pools) {
             pool.sweep(now);
         }
         self.limit_events.borrow_mut().retain(|_, told| now.since(*told) < LIMIT_EVENT_EVERY);

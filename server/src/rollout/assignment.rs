@@ -1,5 +1,39 @@
 //! From a client to a bucket, the same after every restart and in every version.
 
+use std::fmt;
+
+use http::HeaderName;
+
+/// What clients are told apart by when they are assigned to a side. Who lacks the header or the cookie is assigned
+/// by address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AssignBy {
+    /// The address; IPv6 by /64.
+    #[default]
+    Client,
+    Header(HeaderName),
+    Cookie(String),
+}
+
+impl AssignBy {
+    /// A value that is longer, bytes, counts as none: what a request costs must not be its client's to say.
+    pub const LONGEST: usize = 256;
+}
+
+impl fmt::Display for AssignBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Client => f.write_str("client"),
+            Self::Header(name) => write!(f, "header:{name}"),
+            Self::Cookie(name) => write!(f, "cookie:{name}"),
+        }
+    }
+}
+
+/// A client as a number: even, and the same for the same client and seed in every version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientHash(pub u64);
+
 /// What makes one rollout's assignment different from another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seed(u64);
@@ -13,27 +47,31 @@ impl Seed {
         Self(seed)
     }
 
-    /// What it was made from.
     #[must_use]
     pub fn value(self) -> u64 {
         self.0
     }
 
-    /// The client's bucket, 0 to 9,999.
-    ///
     /// FNV-1a over the client, then the finaliser of SplitMix64, which FNV needs to be even in its high
-    /// bits; and Lemire's multiplication instead of a remainder. Fixed here rather than taken from a
-    /// library's hasher, because a hash that changes with a version would move every client.
+    /// bits. Fixed here rather than taken from a library's hasher, because a hash that changes with a version would
+    /// move every client.
     #[must_use]
-    pub fn bucket(self, client: &[u8]) -> u16 {
+    pub fn hash(self, client: &[u8]) -> ClientHash {
         let mut hash = 0xcbf2_9ce4_8422_2325 ^ self.0;
         for byte in client {
             hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
         hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        hash ^= hash >> 31;
-        u16::try_from((u128::from(hash) * BUCKETS) >> 64).unwrap_or(0)
+        ClientHash(hash ^ (hash >> 31))
+    }
+}
+
+impl ClientHash {
+    /// The client's bucket, 0 to 9,999: Lemire's multiplication instead of a remainder.
+    #[must_use]
+    pub fn bucket(self) -> u16 {
+        u16::try_from((u128::from(self.0) * BUCKETS) >> 64).unwrap_or(0)
     }
 }
 
@@ -43,8 +81,8 @@ mod tests {
 
     #[test]
     fn the_assignment_of_today_is_that_of_every_version() {
-        assert_eq!(Seed::new(1).bucket(b"10.4.1.17"), Seed::new(1).bucket(b"10.4.1.17"));
-        let known: Vec<_> = [b"a", b"b", b"c"].iter().map(|client| Seed::new(42).bucket(*client)).collect();
+        let known: Vec<_> =
+            [b"a", b"b", b"c"].iter().map(|client| Seed::new(42).hash(*client).bucket()).collect();
         assert_eq!(known, KNOWN);
     }
 

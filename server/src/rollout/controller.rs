@@ -6,7 +6,7 @@ use std::time::Duration;
 use rad_model::{BreakerState, EventKind};
 use rad_resilience::{Clock, SystemClock};
 
-use super::{Cause, Changed, Rollout, Step, Switches, because};
+use super::{Cause, Changed, Rollout, Side, Step, Switches, words};
 use crate::gateway::Plan;
 use crate::storage::Storage;
 use crate::telemetry::journal::Journal;
@@ -55,26 +55,21 @@ impl Controller {
     /// Looks once.
     pub fn look(&self) {
         for (at, rollout) in self.plan.rollouts.iter().enumerate() {
-            let is_shut = self.is_shut(rollout.candidate()) && !self.is_shut(rollout.legacy());
-            let place = rollout.course().place();
-            let Some((step, seen)) = rollout.look(self.registry.sides(at), is_shut, unix_ms()) else {
+            let is_shut = |side| self.is_shut(rollout.upstream(side));
+            let is_shut = is_shut(Side::Candidate) && !is_shut(Side::Legacy);
+            let now_ms = unix_ms();
+            let Some((step, place, seen)) = rollout.look(&self.registry.evidence(at), is_shut, now_ms) else {
                 continue;
             };
             // Somebody may have switched this off: the verdict is told all the same.
             let is_wanted = match step {
                 Step::RollBack(_) => self.switches.rolls_back(rollout.name()),
-                Step::Promote(_) | Step::Complete => self.switches.promotes(rollout.name()),
+                Step::Start | Step::Promote(_) | Step::Complete => self.switches.promotes(rollout.name()),
             };
             if !is_wanted {
                 continue;
             }
-            let reason = match step {
-                Step::RollBack(failure) => because(failure, seen, rollout.target()),
-                Step::Promote(_) | Step::Complete => {
-                    format!("passed: {} of {} failed", seen.0.bad, seen.0.requests)
-                }
-            };
-            let cause = Cause { by: "verdict".to_owned(), reason, at_ms: unix_ms() };
+            let cause = words::cause(step, seen, rollout.criteria(), now_ms);
             // One that cannot be stored is in force, and told, all the same.
             if let Some((changed, _)) = rollout.take(step, place, &cause, &self.storage) {
                 tell(&self.journal, rollout, changed, cause);

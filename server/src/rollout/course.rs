@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use rad_model::Share;
 
-use super::stages::{Phase, Stages, Step, Waits};
-use super::verdict::{Failure, Judge, Tally, Target, Verdict};
+use super::calendar::Calendar;
+use super::evidence::{Evidence, Gathered, Looks};
+use super::stages::{Hold, Phase, Stages, Step, Waits};
+use super::verdict::sample_ratio::Counted;
+use super::verdict::{Criteria, Tally, Verdict};
 
 /// What a person can ask of a rollout with stages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub enum NotNow {
     NotPaused,
     #[error("it is paused already")]
     PausedAlready,
+    #[error("it has started already")]
+    Started,
 }
 
 /// What a rollout is at, and since when; this is what is stored.
@@ -47,17 +52,25 @@ pub struct Place {
 #[derive(Clone, Debug)]
 pub struct Course {
     place: Place,
-    judge: Judge,
-    /// Both sides' counts when they were last looked at.
-    looked: Option<[Tally; 2]>,
-    target: Target,
-    least: u64,
+    /// When it starts by itself, milliseconds since 1970.
+    starts_at: Option<u64>,
+    gathered: Gathered,
+    criteria: Criteria,
+    /// Whether it may go forwards by itself, when it was last looked at.
+    is_open: bool,
+}
+
+/// By what a course goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    pub stages: &'a Stages,
+    pub calendar: &'a Calendar,
 }
 
 impl Course {
     #[must_use]
-    pub fn new(place: Place, target: Target, least: u64) -> Self {
-        Self { place, judge: Judge::new(target, least), looked: None, target, least }
+    pub fn new(place: Place, starts_at: Option<u64>, criteria: Criteria) -> Self {
+        Self { place, starts_at, gathered: Gathered::new(place.share, criteria), criteria, is_open: true }
     }
 
     #[must_use]
@@ -65,45 +78,82 @@ impl Course {
         self.place
     }
 
+    /// When it starts by itself, milliseconds since 1970.
+    #[must_use]
+    pub fn starts_at(&self) -> Option<u64> {
+        self.starts_at
+    }
+
+    /// Lets it start by itself, or not; says when it would have.
+    ///
+    /// # Errors
+    /// If it has started.
+    pub fn start_at(&mut self, at_ms: Option<u64>) -> Result<Option<u64>, NotNow> {
+        let is_still = matches!(self.place.phase, Phase::Manual | Phase::RolledBack);
+        if at_ms.is_some() && !is_still {
+            return Err(NotNow::Started);
+        }
+        Ok(std::mem::replace(&mut self.starts_at, at_ms))
+    }
+
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        self.judge.verdict()
+        self.gathered.verdict()
     }
 
     /// What both sides did since this place was reached.
     #[must_use]
     pub fn seen(&self) -> (Tally, Tally) {
-        self.judge.seen()
+        self.gathered.seen()
+    }
+
+    /// Clients that were answered since this place was reached, a sample of them.
+    #[must_use]
+    pub fn clients(&self) -> Counted {
+        self.gathered.clients()
+    }
+
+    /// Why a promotion would not be made now, whatever else speaks for it.
+    #[must_use]
+    pub fn hold(&self) -> Option<Hold> {
+        self.gathered.hold().or_else(|| (!self.is_open).then_some(Hold::Calendar))
     }
 
     /// What it waits for.
     #[must_use]
     pub fn waits(&self, stages: &Stages, now_ms: u64) -> Option<Waits> {
-        self.place.phase.waits(stages, self.since(now_ms), self.verdict())
+        self.place.phase.waits(stages, self.since(now_ms), self.verdict(), self.hold())
     }
 
     fn since(&self, now_ms: u64) -> Duration {
         Duration::from_millis(now_ms.saturating_sub(self.place.since_ms))
     }
 
-    /// Looks at the counts of legacy and candidate, which only grow, and says what is to be done.
-    pub fn look(&mut self, counts: [Tally; 2], is_shut: bool, stages: &Stages, now_ms: u64) -> Option<Step> {
-        let [legacy_before, candidate_before] = self.looked.replace(counts).unwrap_or(counts);
-        let [legacy, candidate] = counts;
-        self.judge.see(since(candidate, candidate_before), since(legacy, legacy_before));
-        if is_shut {
-            self.judge.cannot_ask();
+    /// Looks at what was counted of both sides, and says what is to be done.
+    pub fn look(
+        &mut self,
+        evidence: &impl Evidence,
+        is_shut: bool,
+        Rules { stages, calendar }: Rules<'_>,
+        now_ms: u64,
+    ) -> Option<Step> {
+        self.gathered.look(evidence, Looks { is_shut, now_ms });
+        self.is_open = calendar.is_open(now_ms);
+        if self.is_open && self.starts_at.is_some_and(|at| at <= now_ms) {
+            return Some(Step::Start);
         }
-        self.place.phase.step(stages, self.since(now_ms), self.verdict())
+        self.place.phase.step(stages, self.since(now_ms), self.verdict(), self.hold())
     }
 
     /// Does what the verdict says.
     pub fn take(&mut self, step: Step, stages: &Stages, now_ms: u64) {
+        let stage = |to: usize| match stages.shares().get(to) {
+            Some(share) => (Phase::Stage(to), *share),
+            None => (Phase::Complete, self.place.share),
+        };
         let (phase, share) = match step {
-            Step::Promote(to) => match stages.shares().get(to) {
-                Some(share) => (Phase::Stage(to), *share),
-                None => (Phase::Complete, self.place.share),
-            },
+            Step::Start => stage(0),
+            Step::Promote(to) => stage(to),
             Step::Complete => (Phase::Complete, self.place.share),
             Step::RollBack(_) => (Phase::RolledBack, Share::NONE),
         };
@@ -117,7 +167,7 @@ impl Course {
     pub fn obey(&mut self, order: Order, stages: &Stages, now_ms: u64) -> Result<(), NotNow> {
         let phase = self.place.phase;
         match order {
-            Order::Start => self.take(Step::Promote(0), stages, now_ms),
+            Order::Start => self.take(Step::Start, stages, now_ms),
             Order::Promote => self.take(phase.approve(stages).ok_or(NotNow::NoStage)?, stages, now_ms),
             Order::RollBack => self.enter(Phase::RolledBack, Share::NONE, now_ms),
             Order::Set(share) if share == self.place.share => {}
@@ -141,27 +191,12 @@ impl Course {
     /// Evidence from another share is none for this one.
     fn enter(&mut self, phase: Phase, share: Share, now_ms: u64) {
         self.place = Place { phase, share, since_ms: now_ms };
-        self.judge = Judge::new(self.target, self.least);
+        if phase.voids_start() {
+            self.starts_at = None;
+        }
+        self.gathered = Gathered::new(share, self.criteria);
     }
 }
 
-/// Why a candidate was taken out, for people.
-#[must_use]
-pub fn because(failure: Failure, seen: (Tally, Tally), target: Target) -> String {
-    let (candidate, legacy) = seen;
-    let percent = target.share() * 100.0;
-    let counts = format!(
-        "{} of {} failed since this stage began (legacy: {} of {})",
-        candidate.bad, candidate.requests, legacy.bad, legacy.requests
-    );
-    match failure {
-        Failure::BelowTarget => format!("below the target of {percent} %: {counts}"),
-        Failure::TurnedBad => format!("no longer reaches {percent} %: {counts}"),
-        Failure::Disaster => format!("too many failures at once: {counts}"),
-        Failure::BreakerOpen => format!("its breakers are open: {counts}"),
-    }
-}
-
-fn since(now: Tally, before: Tally) -> Tally {
-    Tally { requests: now.requests.saturating_sub(before.requests), bad: now.bad.saturating_sub(before.bad) }
-}
+#[cfg(test)]
+mod tests;

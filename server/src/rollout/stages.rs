@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rad_model::Share;
 
+use super::verdict::sample_ratio::Mismatch;
 use super::verdict::{Failure, Verdict};
 
 /// The most stages of a plan.
@@ -88,6 +89,8 @@ pub enum Phase {
 /// What is to be done now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
+    /// Its time has come: into the first stage.
+    Start,
     /// On to a stage.
     Promote(usize),
     /// All stages are done.
@@ -103,16 +106,35 @@ pub enum Waits {
     Bake(Duration),
     /// For the verdict.
     Verdict,
+    /// For what makes its verdict doubtful to be over.
+    Hold(Hold),
     /// For a person to approve.
     Approval,
     /// For nothing: it is not in a stage, or paused.
     Nothing,
 }
 
+/// Why a promotion that everything else speaks for is not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Who is judged is no fair sample of who was assigned.
+    Sample(Mismatch),
+    /// It is not known yet whether the candidate is fast enough, or it was not of late.
+    Latency,
+    /// These are hours or days in which nothing goes forwards by itself.
+    Calendar,
+}
+
 impl Phase {
     /// What to do after so long in this phase, with this verdict on its candidate.
     #[must_use]
-    pub fn step(self, stages: &Stages, since: Duration, verdict: Verdict) -> Option<Step> {
+    pub fn step(
+        self,
+        stages: &Stages,
+        since: Duration,
+        verdict: Verdict,
+        hold: Option<Hold>,
+    ) -> Option<Step> {
         let is_out = matches!(self, Self::Manual | Self::RolledBack);
         if let Verdict::Fail(failure) = verdict
             && stages.rolls_back
@@ -120,7 +142,7 @@ impl Phase {
         {
             return Some(Step::RollBack(failure));
         }
-        match (self, self.waits(stages, since, verdict)) {
+        match (self, self.waits(stages, since, verdict, hold)) {
             (Self::Stage(at), None) => Some(next(stages, at)),
             _ => None,
         }
@@ -128,7 +150,13 @@ impl Phase {
 
     /// What it waits for; none if it is to go on.
     #[must_use]
-    pub fn waits(self, stages: &Stages, since: Duration, verdict: Verdict) -> Option<Waits> {
+    pub fn waits(
+        self,
+        stages: &Stages,
+        since: Duration,
+        verdict: Verdict,
+        hold: Option<Hold>,
+    ) -> Option<Waits> {
         let Self::Stage(_) = self else { return Some(Waits::Nothing) };
         let left = stages.bake.saturating_sub(since);
         if !left.is_zero() {
@@ -137,7 +165,13 @@ impl Phase {
         if verdict != Verdict::Pass {
             return Some(Waits::Verdict);
         }
-        stages.gated.then_some(Waits::Approval)
+        hold.map(Waits::Hold).or_else(|| stages.gated.then_some(Waits::Approval))
+    }
+
+    /// Whether whoever comes here has begun, or has turned back: a start that was planned is then none any more.
+    #[must_use]
+    pub fn voids_start(self) -> bool {
+        !matches!(self, Self::Manual)
     }
 
     /// What a person's approval does in a stage: it goes on, whatever it waits for.
@@ -189,12 +223,26 @@ mod tests {
             (0, old, Verdict::Pass, Some(Step::Promote(1))),
             (1, old, Verdict::Pass, Some(Step::Complete)),
         ] {
-            assert_eq!(Phase::Stage(at).step(&stages, since, verdict), expected, "{since:?} {verdict:?}");
+            assert_eq!(
+                Phase::Stage(at).step(&stages, since, verdict, None),
+                expected,
+                "{since:?} {verdict:?}"
+            );
         }
-        assert_eq!(Phase::Stage(0).waits(&stages, young, Verdict::Pass), Some(Waits::Bake(BAKE / 2)));
+        assert_eq!(Phase::Stage(0).waits(&stages, young, Verdict::Pass, None), Some(Waits::Bake(BAKE / 2)));
+        // Whatever holds it back: not the rollback.
+        for hold in [Hold::Latency, Hold::Calendar] {
+            assert_eq!(Phase::Stage(0).step(&stages, old, Verdict::Pass, Some(hold)), None);
+            assert_eq!(
+                Phase::Stage(0).waits(&stages, old, Verdict::Pass, Some(hold)),
+                Some(Waits::Hold(hold))
+            );
+            let failed = Phase::Stage(0).step(&stages, young, Verdict::Fail(Failure::Disaster), Some(hold));
+            assert_eq!(failed, Some(Step::RollBack(Failure::Disaster)));
+        }
         let gated = Stages { gated: true, ..stages };
-        assert_eq!(Phase::Stage(0).step(&gated, old, Verdict::Pass), None);
-        assert_eq!(Phase::Stage(0).waits(&gated, old, Verdict::Pass), Some(Waits::Approval));
+        assert_eq!(Phase::Stage(0).step(&gated, old, Verdict::Pass, None), None);
+        assert_eq!(Phase::Stage(0).waits(&gated, old, Verdict::Pass, None), Some(Waits::Approval));
         assert_eq!(Phase::Stage(0).approve(&gated), Some(Step::Promote(1)));
     }
 
@@ -203,19 +251,19 @@ mod tests {
         let stages = stages(&[10.0, 100.0]).unwrap();
         let fail = Verdict::Fail(Failure::Disaster);
         for phase in [Phase::Stage(0), Phase::Paused(0), Phase::Complete] {
-            let step = phase.step(&stages, Duration::ZERO, fail);
+            let step = phase.step(&stages, Duration::ZERO, fail, None);
             assert_eq!(step, Some(Step::RollBack(Failure::Disaster)), "{phase:?}");
             let kept = Stages { rolls_back: false, ..stages.clone() };
-            assert_eq!(phase.step(&kept, Duration::ZERO, fail), None);
+            assert_eq!(phase.step(&kept, Duration::ZERO, fail, None), None);
         }
         for phase in [Phase::Manual, Phase::RolledBack] {
-            assert_eq!(phase.step(&stages, BAKE, fail), None, "{phase:?}");
+            assert_eq!(phase.step(&stages, BAKE, fail, None), None, "{phase:?}");
         }
     }
 
     #[test]
     fn what_is_paused_stays_where_it_is_however_good_it_is() {
         let stages = stages(&[10.0, 100.0]).unwrap();
-        assert_eq!(Phase::Paused(0).step(&stages, BAKE * 100, Verdict::Pass), None);
+        assert_eq!(Phase::Paused(0).step(&stages, BAKE * 100, Verdict::Pass, None), None);
     }
 }

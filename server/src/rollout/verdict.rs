@@ -11,12 +11,17 @@
 //!   it is bad several times as often: of the bad outcomes of both sides, it has its share if both are equally
 //!   good.
 
+mod bets;
 mod interval;
+pub mod latency;
+pub mod sample_ratio;
 mod sequential;
 #[cfg(test)]
 mod simulation;
 
 pub use interval::interval;
+pub(in crate::rollout) use interval::ln_beta;
+pub use latency::LatencyGuard;
 pub use sequential::{Finding, Likelihood, RatioTest, Watch};
 
 /// A candidate exactly at its target is failed in at most so many cases.
@@ -79,6 +84,15 @@ impl Target {
     }
 }
 
+/// What is asked of a candidate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Criteria {
+    pub target: Target,
+    /// Requests without which nothing is passed.
+    pub least: u64,
+    pub latency: Option<LatencyGuard>,
+}
+
 /// Outcomes of one side since the last look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -97,6 +111,8 @@ pub enum Failure {
     Disaster,
     /// Its breakers are all open: it cannot be asked, and there will be no evidence.
     BreakerOpen,
+    /// It takes too long.
+    Slow(latency::TooSlow),
 }
 
 /// What is known of a candidate.

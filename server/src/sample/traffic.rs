@@ -1,4 +1,4 @@
-//! A trickle of requests from a few dozen clients, some of whom ask much more than others.
+//! A trickle of requests from a hundred clients, some of whom ask much more than others.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -15,8 +15,9 @@ use tokio::sync::mpsc;
 
 use super::upstream::{scatter, unit};
 
-/// As many clients, on addresses of their own: on Linux all of 127.0.0.0/8 is this machine.
-const CLIENTS: u8 = 40;
+/// As many clients, on addresses of their own: on Linux all of 127.0.0.0/8 is this machine. So many that a tenth of
+/// them, which a rollout gives to its candidate first, are some.
+const CLIENTS: u8 = 120;
 /// How many requests a client may have before it.
 const QUEUE: usize = 64;
 

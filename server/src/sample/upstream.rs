@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
@@ -28,8 +28,8 @@ pub async fn serve(upstream: Arc<SampleUpstream>, listener: TcpListener) -> std:
 }
 
 /// Waits as long as this request is to take, and says whether it fails.
-async fn behave(upstream: &SampleUpstream) -> Result<(u64, u64), Response> {
-    let (knobs, number) = upstream.receive();
+async fn behave(upstream: &SampleUpstream, headers: &HeaderMap) -> Result<(u64, u64), Response> {
+    let (knobs, number) = upstream.receive(headers.contains_key("x-rad-shadow"));
     let draw = scatter(number);
     // From half to twice the median, so that percentiles differ.
     let stretch = 2.0_f64.powf(unit(draw) * 2.0 - 1.0);
@@ -42,13 +42,19 @@ async fn behave(upstream: &SampleUpstream) -> Result<(u64, u64), Response> {
     Ok((u64::try_from(latency.as_millis()).unwrap_or(u64::MAX), number))
 }
 
-async fn anything(State(upstream): State<Arc<SampleUpstream>>) -> Result<Json<Value>, Response> {
-    let (took, number) = behave(&upstream).await?;
+async fn anything(
+    State(upstream): State<Arc<SampleUpstream>>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Response> {
+    let (took, number) = behave(&upstream, &headers).await?;
     Ok(Json(json!({"served_by": upstream.name, "took": took, "number": number})))
 }
 
-async fn health(State(upstream): State<Arc<SampleUpstream>>) -> Result<Json<Value>, Response> {
-    behave(&upstream).await?;
+async fn health(
+    State(upstream): State<Arc<SampleUpstream>>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Response> {
+    behave(&upstream, &headers).await?;
     Ok(Json(
         json!({"cluster_name": upstream.name, "status": "green", "timed_out": false, "number_of_nodes": 1}),
     ))
@@ -57,24 +63,31 @@ async fn health(State(upstream): State<Arc<SampleUpstream>>) -> Result<Json<Valu
 async fn search_in(
     upstream: State<Arc<SampleUpstream>>,
     Path(index): Path<String>,
+    headers: HeaderMap,
     body: axum::body::Bytes,
 ) -> Result<Json<Value>, Response> {
-    answer(&upstream, &index, &body).await
+    answer(&upstream, &index, &headers, &body).await
 }
 
 async fn search(
     upstream: State<Arc<SampleUpstream>>,
+    headers: HeaderMap,
     body: axum::body::Bytes,
 ) -> Result<Json<Value>, Response> {
-    answer(&upstream, "alerts", &body).await
+    answer(&upstream, "alerts", &headers, &body).await
 }
 
 const SEVERITIES: [&str; 4] = ["critical", "high", "medium", "low"];
 const STATES: [&str; 3] = ["open", "acknowledged", "closed"];
 
 /// As Elasticsearch would answer; the same query finds the same documents.
-async fn answer(upstream: &SampleUpstream, index: &str, body: &[u8]) -> Result<Json<Value>, Response> {
-    let (took, _) = behave(upstream).await?;
+async fn answer(
+    upstream: &SampleUpstream,
+    index: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Json<Value>, Response> {
+    let (took, _) = behave(upstream, headers).await?;
     let query: Value = match body {
         [] => json!({}),
         body => serde_json::from_slice(body).map_err(|error| {

@@ -21,7 +21,8 @@ pub struct PastChange {
     pub at_ms: u64,
     pub from: Share,
     pub to: Share,
-    /// What it was after it: `manual`, `stage`, `paused`, `complete` or `rolled_back`.
+    /// What it was after it: `manual`, `stage`, `paused`, `complete` or `rolled_back`; `shadow` where the shares are
+    /// those of the requests that are copied.
     pub phase: String,
     pub by: String,
     pub reason: String,
@@ -106,6 +107,10 @@ impl Storage {
                 cause.reason
             ],
         )?;
+        if to.phase.voids_start() {
+            transaction
+                .execute("UPDATE rollout_start SET start_unix_ms = NULL WHERE rollout = ?1", [name])?;
+        }
         transaction.commit()?;
         Ok(())
     }
@@ -136,7 +141,7 @@ impl Storage {
     }
 }
 
-fn signed(ms: u64) -> i64 {
+pub(super) fn signed(ms: u64) -> i64 {
     i64::try_from(ms).unwrap_or(i64::MAX)
 }
 

@@ -111,6 +111,12 @@ impl Counts {
         self.counts[..bucket(us).min(BUCKETS)].iter().sum()
     }
 
+    /// How many durations are in the bucket of `us`, of which nothing else is known.
+    #[must_use]
+    pub fn around(&self, us: u64) -> u64 {
+        self.counts.get(bucket(us)).copied().unwrap_or_default()
+    }
+
     /// The duration that a share `q` (0 to 1) of all stayed below, microseconds; 0 if there was none.
     #[must_use]
     pub fn quantile_us(&self, q: f64) -> u32 {

@@ -1,6 +1,8 @@
 //! The registry as Prometheus scrapes it: as OpenMetrics for who asks for that, else in its older text format.
 
+mod browsers;
 mod core;
+mod shadow;
 
 use std::fmt;
 use std::sync::Arc;
@@ -260,6 +262,8 @@ impl Collector for Counters {
         }
 
         core::encode(&mut encoder, &self.plan, &totals)?;
+        shadow::encode(&mut encoder, &self.plan)?;
+        browsers::encode(&mut encoder, &topology.rollouts, self.registry.browsers())?;
 
         let mut build = encoder.encode_descriptor(
             "build_info",

@@ -3,6 +3,7 @@
 //! A shard is written by its worker alone, so that counting is a load and a store without a bus lock, and
 //! no cache line travels between cores. Readers sum the shards.
 
+mod clients;
 mod keys;
 
 use std::collections::HashMap;
@@ -11,8 +12,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use rad_resilience::Timestamp;
 
+use super::browsers::Browsers;
 use super::histogram::{Counts, Histogram};
-use crate::rollout::Tally;
+use crate::rollout::verdict::sample_ratio::SampleRatio;
+use crate::rollout::{Evidence, Tally};
+pub use clients::ClientSamples;
 pub use keys::{Fullest, Key, LimitStanding, RejectedKeys};
 
 /// A number that only grows, written by one thread.
@@ -35,12 +39,14 @@ impl Counter {
 #[derive(Debug)]
 pub struct Registry {
     shards: Box<[Arc<Shard>]>,
+    browsers: Browsers,
 }
 
 impl Registry {
     #[must_use]
     pub fn new(workers: usize, routes: usize, targets: usize, rollouts: usize) -> Self {
-        Self { shards: (0..workers).map(|_| Arc::new(Shard::new(routes, targets, rollouts))).collect() }
+        let shards = (0..workers).map(|_| Arc::new(Shard::new(routes, targets, rollouts))).collect();
+        Self { shards, browsers: Browsers::new(rollouts) }
     }
 
     /// The shard of a worker.
@@ -50,6 +56,12 @@ impl Registry {
     #[must_use]
     pub fn shard(&self, worker: usize) -> Arc<Shard> {
         Arc::clone(&self.shards[worker])
+    }
+
+    /// What browsers of pages outside tell: not of the gateway's own counting.
+    #[must_use]
+    pub fn browsers(&self) -> &Browsers {
+        &self.browsers
     }
 
     #[must_use]
@@ -66,6 +78,8 @@ pub struct Shard {
     pub targets: Box<[TargetCounters]>,
     /// Legacy and candidate of each rollout.
     pub rollouts: Box<[[SideCounters; 2]]>,
+    /// Who asks each rollout.
+    pub clients: Box<[ClientSamples]>,
     pub unmatched: Counter,
     /// Requests under way.
     pub in_flight: AtomicI64,
@@ -79,6 +93,7 @@ impl Shard {
             routes: (0..routes).map(|_| RouteCounters::default()).collect(),
             targets: (0..targets).map(|_| TargetCounters::default()).collect(),
             rollouts: (0..rollouts).map(|_| Default::default()).collect(),
+            clients: (0..rollouts).map(|_| ClientSamples::default()).collect(),
             unmatched: Counter::default(),
             in_flight: AtomicI64::new(0),
             log_lines_lost: Counter::default(),
@@ -134,6 +149,27 @@ pub struct SideCounters {
     pub requests: Counter,
     pub failed: Counter,
     pub durations: Histogram,
+    /// Of these, those whose side was not drawn, but chosen: they are not judged.
+    pub chosen: Counter,
+    pub chosen_failed: Counter,
+    /// From the first question to the side until the head of the answer, of those whose side was drawn.
+    pub heads: Histogram,
+}
+
+impl SideCounters {
+    /// Counts a request, and whether it failed.
+    pub fn count(&self, failed: bool, is_drawn: bool) {
+        self.requests.add();
+        if failed {
+            self.failed.add();
+        }
+        if !is_drawn {
+            self.chosen.add();
+            if failed {
+                self.chosen_failed.add();
+            }
+        }
+    }
 }
 
 /// The sums of all shards at a moment.
@@ -198,17 +234,10 @@ impl Registry {
         sums
     }
 
-    /// What each side of a rollout was asked and how much of it failed: legacy, candidate.
+    /// What is known of a rollout.
     #[must_use]
-    pub fn sides(&self, rollout: usize) -> [Tally; 2] {
-        let mut sides = [Tally::default(); 2];
-        for counters in self.shards.iter().filter_map(|shard| shard.rollouts.get(rollout)) {
-            for (sum, side) in sides.iter_mut().zip(counters) {
-                sum.requests += side.requests.get();
-                sum.bad += side.failed.get();
-            }
-        }
-        sides
+    pub fn evidence(&self, rollout: usize) -> impl Evidence {
+        Seen { shards: &self.shards, rollout }
     }
 
     /// Sums the shards.
@@ -254,5 +283,58 @@ impl Registry {
             totals.log_lines_lost += shard.log_lines_lost.get();
         }
         totals
+    }
+}
+
+/// What was counted of one rollout.
+#[derive(Clone, Copy, Debug)]
+struct Seen<'a> {
+    shards: &'a [Arc<Shard>],
+    rollout: usize,
+}
+
+impl Seen<'_> {
+    fn sides(&self) -> impl Iterator<Item = &[SideCounters; 2]> {
+        self.shards.iter().filter_map(|shard| shard.rollouts.get(self.rollout))
+    }
+
+    fn clients(&self) -> impl Iterator<Item = &ClientSamples> {
+        self.shards.iter().filter_map(|shard| shard.clients.get(self.rollout))
+    }
+}
+
+impl Evidence for Seen<'_> {
+    fn tallies(&self) -> [Tally; 2] {
+        let mut sides = [Tally::default(); 2];
+        for counters in self.sides() {
+            for (sum, side) in sides.iter_mut().zip(counters) {
+                // Read first what is written last, so that neither is more than all.
+                let (chosen_failed, chosen) = (side.chosen_failed.get(), side.chosen.get());
+                let (bad, requests) = (side.failed.get(), side.requests.get());
+                sum.requests += requests.saturating_sub(chosen);
+                sum.bad += bad.saturating_sub(chosen_failed);
+            }
+        }
+        sides
+    }
+
+    fn latencies(&self) -> [Counts; 2] {
+        let mut sides = [Counts::default(), Counts::default()];
+        for counters in self.sides() {
+            for (sum, side) in sides.iter_mut().zip(counters) {
+                side.heads.add_to(sum);
+            }
+        }
+        sides
+    }
+
+    fn clients(&self, check: &mut SampleRatio) {
+        for (bin, answered, left) in Seen::clients(self).flat_map(ClientSamples::least) {
+            check.see(bin, answered, left);
+        }
+    }
+
+    fn forget_clients(&self) {
+        Seen::clients(self).for_each(ClientSamples::forget);
     }
 }

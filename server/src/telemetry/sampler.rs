@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rad_model::{BreakerTick, LimitUse, RolloutTick, RouteTick, Share, SideTick, Tick};
+use rad_model::{BreakerTick, LimitUse, RolloutTick, RouteTick, SideTick, Tick, format};
 use rad_resilience::{Clock, SystemClock};
 
 use super::gauge::Gauge;
@@ -12,6 +12,7 @@ use super::journal::{INTERVAL_MS, Journal};
 use super::registry::{Registry, RouteTotals, SideTotals, Totals};
 use super::unix_ms;
 use crate::gateway::Plan;
+use crate::rollout::{Figures, Standing};
 
 /// Turns counters into ticks.
 #[derive(Debug)]
@@ -21,8 +22,6 @@ pub struct Sampler {
     journal: Arc<Journal>,
     clock: SystemClock,
     before: Totals,
-    /// For each rollout its share, and the totals of both sides when it was last changed.
-    since_change: Vec<(Share, [SideTotals; 2])>,
     /// One a route.
     gauges: Vec<Gauge>,
 }
@@ -31,14 +30,8 @@ impl Sampler {
     #[must_use]
     pub fn new(plan: Arc<Plan>, registry: Arc<Registry>, journal: Arc<Journal>, clock: SystemClock) -> Self {
         let before = registry.totals();
-        let since_change = plan
-            .rollouts
-            .iter()
-            .zip(&before.rollouts)
-            .map(|(rollout, totals)| (rollout.share(), totals.clone()))
-            .collect();
         let gauges = plan.routes.iter().map(|_| Gauge::default()).collect();
-        Self { plan, registry, journal, clock, before, since_change, gauges }
+        Self { plan, registry, journal, clock, before, gauges }
     }
 
     /// Samples once an interval, forever.
@@ -132,21 +125,19 @@ impl Sampler {
             .collect()
     }
 
-    fn rollouts(&mut self, totals: &Totals) -> Vec<RolloutTick> {
+    fn rollouts(&self, totals: &Totals) -> Vec<RolloutTick> {
         let sides = totals.rollouts.iter().zip(&self.before.rollouts);
-        self.plan
-            .rollouts
-            .iter()
-            .zip(sides)
-            .zip(&mut self.since_change)
-            .map(|((rollout, (after, before)), (known, start))| {
-                let share = rollout.share();
-                if share != *known {
-                    // From the end of this interval: what came before the change must not look as if it came after.
-                    (*known, *start) = (share, after.clone());
+        let rollouts = self.plan.rollouts.iter().zip(sides);
+        rollouts
+            .map(|(rollout, (after, before))| {
+                let standing = Standing::of(rollout, unix_ms());
+                RolloutTick {
+                    candidate_share: standing.place.share,
+                    phase: standing.phase(),
+                    legacy: side_tick(&after[0], &before[0], standing.legacy),
+                    candidate: side_tick(&after[1], &before[1], standing.candidate),
+                    says: standing.says,
                 }
-                let side = |at: usize| side_tick(&after[at], &before[at], &start[at]);
-                RolloutTick { candidate_share: share, legacy: side(0), candidate: side(1) }
             })
             .collect()
     }
@@ -175,13 +166,17 @@ fn route_tick(
     (tick, spent)
 }
 
-fn side_tick(now: &SideTotals, then: &SideTotals, start: &SideTotals) -> SideTick {
+fn side_tick(now: &SideTotals, then: &SideTotals, seen: Figures) -> SideTick {
+    // From percent, of which there are at most a hundred.
+    let millionths = |percent: f64| clamp(format::whole(percent * 10_000.0));
     SideTick {
         requests: clamp(now.requests - then.requests),
         failed: clamp(now.failed - then.failed),
         p99_us: now.durations.since(&then.durations).quantile_us(0.99),
-        total_requests: now.requests - start.requests,
-        total_failed: now.failed - start.failed,
+        total_requests: seen.requests,
+        total_failed: seen.failed,
+        success_from: millionths(seen.low),
+        success_to: millionths(seen.high),
     }
 }
 

@@ -53,6 +53,20 @@ enum Tagged {
         #[serde(default)]
         reason: String,
     },
+    ShadowChanged {
+        rollout: String,
+        from: Share,
+        to: Share,
+        by: String,
+        #[serde(default)]
+        reason: String,
+    },
+    ShadowReset {
+        rollout: String,
+        by: String,
+        #[serde(default)]
+        reason: String,
+    },
     AddressBlocked {
         address: String,
         #[serde(default)]

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use rad_model::{RolloutInfo, RolloutTick, Share};
+use rad_model::{RolloutInfo, Share};
 
 use super::share_change::ShareChange;
 use super::sides::Sides;
-use crate::components::{Card, Rows};
+use crate::components::{Bounds, Card, Rows};
 use crate::live::use_live;
 use crate::settled::settle;
 use crate::signals::{flag, text};
@@ -41,11 +41,9 @@ pub fn Rollouts() -> impl IntoView {
 #[component]
 fn Rollout(at: usize, info: RolloutInfo) -> impl IntoView {
     let live = use_live();
-    let tick: Memo<RolloutTick> =
-        Memo::new(move |_| live.rollouts.with(|all| all.get(at).cloned()).unwrap_or_default());
+    let tick = live.rollout(at);
     let share = Signal::derive(move || tick.with(|tick| tick.candidate_share));
-    let stages = info.stages.clone();
-    let note = text(move || stage(&stages, share.get()));
+    let note = text(move || tick.with(|tick| tick.phase.clone()));
     let label = text(move || format!("legacy {} %, candidate {} %", share.get().rest(), share.get()));
     let part = move |class: &'static str, of: fn(Share) -> Share, label: fn(Share) -> String| {
         view! {
@@ -71,6 +69,8 @@ fn Rollout(at: usize, info: RolloutInfo) -> impl IntoView {
                     {part("c", |share| share, candidate_label)}
                 </div>
                 <Sides tick info=info.clone()/>
+                <Bounds tick target=info.target_success/>
+                <p data-testid="verdict">{text(move || tick.with(|tick| tick.says.clone()))}</p>
                 <ShareChange share info=info.clone()/>
             </div>
         })}</Card>
@@ -80,28 +80,4 @@ fn Rollout(at: usize, info: RolloutInfo) -> impl IntoView {
 /// The word fits only where there is room.
 fn candidate_label(share: Share) -> String {
     if share.percent() >= 40.0 { format!("candidate {share} %") } else { format!("{share} %") }
-}
-
-fn stage(stages: &[Share], share: Share) -> String {
-    if share == Share::NONE {
-        return "all legacy".to_owned();
-    }
-    match stages.iter().position(|stage| *stage == share) {
-        Some(at) => format!("stage {} of {}", at + 1, stages.len()),
-        None => "between stages".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_stage_is_counted_from_one_and_nothing_is_no_stage() {
-        let share = |percent| Share::from_percent(percent).unwrap();
-        let stages = [share(10.0), share(50.0)];
-        assert_eq!(stage(&stages, share(50.0)), "stage 2 of 2");
-        assert_eq!(stage(&stages, Share::NONE), "all legacy");
-        assert_eq!(stage(&stages, share(33.0)), "between stages");
-    }
 }

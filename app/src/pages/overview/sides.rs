@@ -16,7 +16,7 @@ pub fn Sides(tick: Memo<RolloutTick>, info: RolloutInfo) -> impl IntoView {
                 <tr>
                     <th>"Since change"</th>
                     <th class="num">"Requests"</th>
-                    <th class="num" title=format!("Target: {} %", format::percent(target))>"Success"</th>
+                    <th class="num" title=format!("Target: {} %", format::target(target))>"Success"</th>
                     <th class="num" title="The mean of the last 10 seconds">"p99, 10 s"</th>
                 </tr>
             </thead>

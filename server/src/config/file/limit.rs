@@ -9,6 +9,7 @@ use super::super::read::{Kind, Table, Wrong, duration, parsed};
 use super::super::tree::Value;
 use super::super::{KeySource, LimitHeaders};
 use super::MIN_DURATION;
+use crate::rollout::AssignBy;
 
 /// Longer than a client's patience makes no sense.
 const MAX_WAIT: Duration = Duration::from_mins(1);
@@ -74,6 +75,18 @@ fn one(text: &str) -> Result<KeySource, Wrong> {
     })
 }
 
+/// What a rollout assigns by: one of the things that limits count by that tell clients apart.
+pub fn assign_by() -> Kind<AssignBy> {
+    let how = "write client, org, header:NAME or cookie:NAME";
+    parsed("what to assign by", how, |text| match one(text).ok()? {
+        KeySource::Client => Some(AssignBy::Client),
+        KeySource::Org => Some(AssignBy::Header(KeySource::ORG_HEADER)),
+        KeySource::Header(name) => Some(AssignBy::Header(name)),
+        KeySource::Cookie(name) => Some(AssignBy::Cookie(name)),
+        KeySource::Route | KeySource::Global | KeySource::Composite(_) => None,
+    })
+}
+
 fn composite(parts: impl Iterator<Item = Result<KeySource, Wrong>>) -> Result<KeySource, Wrong> {
     let mut sources = Vec::new();
     let mut is_empty = true;
@@ -111,7 +124,7 @@ fn composite(parts: impl Iterator<Item = Result<KeySource, Wrong>>) -> Result<Ke
 }
 
 /// A name as RFC 9110 §5.6.2 and RFC 6265 §4.1.1 have it.
-fn is_token(name: &str) -> bool {
+pub(super) fn is_token(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }

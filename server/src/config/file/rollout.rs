@@ -5,8 +5,13 @@ use std::time::Duration;
 use rad_model::Share;
 
 use super::super::read::{Kind, Table, duration, number, parsed, text, whole};
-use super::{flag, share};
-use crate::rollout::Target;
+use super::{flag, limit, shadow, share};
+use crate::rollout::shadow::ShadowSettings;
+use crate::rollout::{AssignBy, Calendar, LatencyGuard, Overrides, Target};
+
+mod latency;
+mod overrides;
+mod schedule;
 
 const MIN_BAKE: Duration = Duration::from_secs(1);
 const MAX_BAKE: Duration = Duration::from_hours(24 * 30);
@@ -24,6 +29,12 @@ pub struct Rollout {
     pub rolls_back: bool,
     pub least: u32,
     pub target: Target,
+    pub assign: AssignBy,
+    pub overrides: Option<Overrides>,
+    pub latency: Option<LatencyGuard>,
+    pub start_at: Option<u64>,
+    pub calendar: Calendar,
+    pub shadow: ShadowSettings,
 }
 
 impl Rollout {
@@ -33,6 +44,7 @@ impl Rollout {
             number("a share of requests", "write a number from 0.5 to 0.99999, such as 0.995", |share| {
                 Target::new(share).ok()
             });
+        let (start_at, calendar) = schedule::read(table);
         Self {
             legacy: table.required("legacy", &upstream).unwrap_or_default(),
             candidate: table.required("candidate", &upstream).unwrap_or_default(),
@@ -43,6 +55,12 @@ impl Rollout {
             rolls_back: table.value("automatic_rollback", &flag()).unwrap_or(true),
             least: table.value("minimum_requests", &whole(1..=MOST, None)).unwrap_or(100),
             target: table.value("target_success", &target).unwrap_or_default(),
+            assign: table.value("assign", &limit::assign_by()).unwrap_or_default(),
+            overrides: table.table("override", overrides::read),
+            latency: table.table("latency", latency::read),
+            start_at,
+            calendar,
+            shadow: table.table("shadow", shadow::read).unwrap_or_default(),
         }
     }
 }

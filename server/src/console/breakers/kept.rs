@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use app::format::age;
 use rad_model::EventKind;
+use rad_model::format::age;
 use rad_resilience::Timestamp;
 
 use crate::gateway::Plan;

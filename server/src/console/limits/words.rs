@@ -1,7 +1,7 @@
 //! A limit in words.
 
-use app::format::{bytes, count, length};
 use rad_model::Quota;
+use rad_model::format::{bytes, count, length};
 use rad_model::metrics::{RejectedKey, RouteLimits};
 
 /// So many of those that were rejected are named.

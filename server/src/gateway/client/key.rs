@@ -109,12 +109,12 @@ fn shortened(value: &str, shown: usize) -> CompactString {
     short
 }
 
-fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+pub(super) fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
 /// The value of the first cookie of this name (RFC 6265 §5.4).
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let pairs = headers.get_all(COOKIE).iter().flat_map(|line| line.to_str().unwrap_or_default().split(';'));
     pairs
         .filter_map(|pair| pair.split_once('='))

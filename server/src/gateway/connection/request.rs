@@ -10,6 +10,9 @@ use crate::gateway::client::{FORWARDED_FOR, Peer};
 use crate::gateway::headers::{is_hop_by_hop, named_by_connection};
 use crate::gateway::request_id;
 
+/// By this an upstream tells a copy from a request that somebody waits for.
+pub const SHADOW: HeaderName = HeaderName::from_static("x-rad-shadow");
+
 /// What of a request's head stays the same for every target.
 #[derive(Clone, Debug)]
 pub struct RequestHead {
@@ -20,6 +23,8 @@ pub struct RequestHead {
     pub peer: std::rc::Rc<Peer>,
     /// Whether the whole answer is wanted, whatever the client has already: it is for others, too.
     pub is_unconditional: bool,
+    /// For a copy, whose answer nobody gets: of which side it is asked.
+    pub shadow: Option<HeaderValue>,
 }
 
 impl RequestHead {
@@ -34,7 +39,7 @@ impl RequestHead {
     /// Writes the head for a target: `base` comes before the path, `authority` is the host for a request
     /// that names none.
     pub fn write(&self, base: &str, authority: &HeaderValue, length: BodyLength, out: &mut Vec<u8>) {
-        let Self { parts, target, id, peer, is_unconditional } = self;
+        let Self { parts, target, id, peer, is_unconditional, shadow } = self;
         for piece in [parts.method.as_str(), " ", base, target, " HTTP/1.1\r\n"] {
             out.extend_from_slice(piece.as_bytes());
         }
@@ -54,6 +59,9 @@ impl RequestHead {
         }
         lists(headers, out);
         line(out, &request_id::HEADER, id.as_bytes());
+        if let Some(side) = shadow {
+            line(out, &SHADOW, side.as_bytes());
+        }
         peer_chain(headers, peer, out);
         match length {
             BodyLength::None => {}
@@ -75,10 +83,12 @@ fn is_ours(name: &HeaderName) -> bool {
         || *name == header::HOST
         || *name == FORWARDED_FOR
         || *name == request_id::HEADER
+        // No client's to say: an upstream may leave out for a copy what has effects.
+        || *name == SHADOW
 }
 
 /// Headers that ask for the answer only if it is another one (RFC 9110 §13.1).
-fn is_condition(name: &HeaderName) -> bool {
+pub fn is_condition(name: &HeaderName) -> bool {
     *name == header::IF_NONE_MATCH
         || *name == header::IF_MODIFIED_SINCE
         || *name == header::IF_MATCH
@@ -173,6 +183,7 @@ mod tests {
             id: HeaderValue::from_static("id-1"),
             peer: std::rc::Rc::new(Peer::new("10.0.0.9".parse().unwrap(), &[])),
             is_unconditional: false,
+            shadow: None,
         };
         let mut out = Vec::new();
         head.write("/base", &HeaderValue::from_static("up:9"), length, &mut out);
@@ -200,6 +211,11 @@ mod tests {
             "GET /base/a?b HTTP/1.1\r\nhost: asked.example\r\naccept: */*\r\nx-request-id: id-1\r\n\
              x-forwarded-for: 10.0.0.9\r\ncontent-length: 3\r\n\r\n"
         );
+    }
+
+    #[test]
+    fn that_it_is_a_copy_is_said_by_nobody_else() {
+        assert!(!written(&[("x-rad-shadow", "candidate")], "/", BodyLength::None).contains("shadow"));
     }
 
     #[test]

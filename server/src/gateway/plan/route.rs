@@ -30,6 +30,8 @@ pub struct Route {
     pub retry: Option<Retry>,
     pub hedge: Option<Hedge>,
     pub fallback: Option<Fallback>,
+    /// Whether requests with a body may have to be copied.
+    pub copies_bodies: bool,
 }
 
 impl Route {
@@ -78,6 +80,7 @@ impl Route {
                     body: Bytes::from(body.clone()),
                 },
             }),
+            copies_bodies: false,
         }
     }
 
@@ -88,7 +91,7 @@ impl Route {
 
     /// Whether small bodies are collected, because they may have to be said again or are part of a key.
     pub fn keeps_bodies(&self) -> bool {
-        self.cache.is_some() || self.retry.is_some() || self.fallback.is_some()
+        self.cache.is_some() || self.retry.is_some() || self.fallback.is_some() || self.copies_bodies
     }
 }
 

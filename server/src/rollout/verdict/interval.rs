@@ -11,15 +11,10 @@ pub fn interval(bad: u64, requests: u64, error: f64) -> (f64, f64) {
     if requests == 0 {
         return (0.0, 1.0);
     }
+    let excluded = exclusion(bad, requests, error);
     // Counts are far below 2^52.
     #[allow(clippy::cast_precision_loss)]
-    let (bad, good) = (bad as f64, requests.saturating_sub(bad) as f64);
-    let mixture = ln_beta(bad + 0.5, good + 0.5) - ln_beta(0.5, 0.5);
-    let excluded = |share: f64| {
-        let of = |count: f64, share: f64| if count > 0.0 { count * share.ln() } else { 0.0 };
-        mixture - of(bad, share) - of(good, 1.0 - share) > -error.ln()
-    };
-    let seen = bad / (bad + good);
+    let seen = bad.min(requests) as f64 / requests as f64;
     // The likelihood falls on both sides of what was seen.
     let edge = |mut inside: f64, mut outside: f64| {
         if !excluded(outside) {
@@ -34,7 +29,26 @@ pub fn interval(bad: u64, requests: u64, error: f64) -> (f64, f64) {
     (edge(seen, 0.0), edge(seen, 1.0))
 }
 
-fn ln_beta(a: f64, b: f64) -> f64 {
+/// Whether a share is outside of [`interval`].
+#[must_use]
+pub fn excludes(bad: u64, requests: u64, error: f64, share: f64) -> bool {
+    requests > 0 && exclusion(bad, requests, error)(share)
+}
+
+/// Says of shares whether what was seen is too unlikely under them.
+fn exclusion(bad: u64, requests: u64, error: f64) -> impl Fn(f64) -> bool {
+    // Counts are far below 2^52.
+    #[allow(clippy::cast_precision_loss)]
+    let (bad, good) = (bad as f64, requests.saturating_sub(bad) as f64);
+    let mixture = ln_beta(bad + 0.5, good + 0.5) - ln_beta(0.5, 0.5);
+    move |share| {
+        let of = |count: f64, share: f64| if count > 0.0 { count * share.ln() } else { 0.0 };
+        mixture - of(bad, share) - of(good, 1.0 - share) > -error.ln()
+    }
+}
+
+/// The logarithm of the beta function, of numbers above 0.
+pub(in crate::rollout) fn ln_beta(a: f64, b: f64) -> f64 {
     ln_gamma(a) + ln_gamma(b) - ln_gamma(a + b)
 }
 

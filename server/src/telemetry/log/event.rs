@@ -79,6 +79,26 @@ impl Log {
                     ("reason", Value::Text(reason)),
                 ],
             ),
+            EventKind::ShadowChanged { rollout, from, to, by, reason } => line(
+                Level::Info,
+                "rollout_shadow_changed",
+                &[
+                    ("rollout", Value::Text(rollout)),
+                    ("from_percent", Value::Display(from)),
+                    ("to_percent", Value::Display(to)),
+                    ("by", Value::Text(by)),
+                    ("reason", Value::Text(reason)),
+                ],
+            ),
+            EventKind::ShadowReset { rollout, by, reason } => line(
+                Level::Info,
+                "rollout_shadow_reset",
+                &[
+                    ("rollout", Value::Text(rollout)),
+                    ("by", Value::Text(by)),
+                    ("reason", Value::Text(reason)),
+                ],
+            ),
             EventKind::AddressBlocked { address, for_ms, by, reason } => {
                 let time = ("for_ms", Value::Count(for_ms.unwrap_or_default()));
                 let fields = [

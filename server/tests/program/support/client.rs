@@ -43,6 +43,33 @@ pub async fn send(to: SocketAddr, mut request: Request<Full<Bytes>>) -> Result<A
     Ok(Answer { status: head.status, headers: head.headers, body })
 }
 
+/// A connection that stays for many requests, one after the other.
+pub struct KeptAlive {
+    sender: http1::SendRequest<Full<Bytes>>,
+    to: SocketAddr,
+}
+
+impl KeptAlive {
+    pub async fn open(to: SocketAddr) -> Self {
+        let stream = TcpStream::connect(to).await.expect("a connection");
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("a handshake");
+        tokio::spawn(connection);
+        Self { sender, to }
+    }
+
+    pub async fn get(&mut self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::get(path).header("host", self.to.to_string());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.sender.ready().await.expect("it is still open");
+        let request = request.body(Full::default()).unwrap();
+        let (head, body) = self.sender.send_request(request).await.expect("an answer").into_parts();
+        let body = body.collect().await.expect("the whole body").to_bytes();
+        Answer { status: head.status, headers: head.headers, body }
+    }
+}
+
 pub async fn get(to: SocketAddr, path: &str) -> Answer {
     get_with(to, path, &[]).await
 }

@@ -1,6 +1,7 @@
 //! What every test uses: [`Program`] runs the binary, [`Upstream`] is a server that can misbehave, and
 //! [`get`] and [`send`] are clients.
 
+mod account;
 mod client;
 mod program;
 mod sides;
@@ -9,7 +10,8 @@ mod upstream;
 use std::future::Future;
 use std::time::Duration;
 
-pub use client::{Answer, delete, get, get_with, post_json, put_json, send};
+pub use account::{ADMIN, Browser, PASSWORD, with_login};
+pub use client::{Answer, KeptAlive, delete, get, get_with, post_json, put_json, send};
 pub use program::{Program, configuration, failing_start};
 pub use sides::Sides;
 pub use upstream::{Behaviour, Upstream};

@@ -43,16 +43,33 @@ impl Program {
 
     /// Starts it with this configuration and no other.
     pub fn with_text(text: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("test.toml"), text).unwrap();
-        Self::in_folder(folder, &[])
+        Self::with_text_and(text, &[])
     }
 
     /// Starts it with [`configuration`], and these environment variables.
     pub fn with_environment(more: &str, variables: &[(&str, &str)]) -> Self {
+        Self::with_text_and(&configuration(more), variables)
+    }
+
+    /// Starts it with this configuration and no other, and these environment variables.
+    pub fn with_text_and(text: &str, variables: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("test.toml"), configuration(more)).unwrap();
+        std::fs::write(folder.path().join("test.toml"), text).unwrap();
         Self::in_folder(folder, variables)
+    }
+
+    /// A file in its folder.
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Starts it with this configuration and no other, and files beside it.
+    pub fn with_files(text: &str, files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, content) in files.iter().chain(&[("test.toml", text)]) {
+            std::fs::write(folder.path().join(name), content).unwrap();
+        }
+        Self::in_folder(folder, &[])
     }
 
     fn in_folder(folder: TempDir, variables: &[(&str, &str)]) -> Self {
@@ -99,9 +116,25 @@ impl Program {
         self.lines.iter().map(|line| serde_json::from_str(&line).expect("JSON")).collect()
     }
 
+    /// All that was logged and has not been read, as it was written; once the program has ended.
+    pub fn whole_log(&self) -> String {
+        self.lines.iter().collect::<Vec<_>>().join("\n")
+    }
+
+    /// A file beside the configuration.
+    pub fn file(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
     pub fn signal(&self, signal: &str) {
         let status = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());
+    }
+
+    /// The most memory that it has had at a time, KiB; where that is told.
+    pub fn peak_memory_kib(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.trim().split(' ').next()?.parse().ok()
     }
 
     /// Waits for its end.

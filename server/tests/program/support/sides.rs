@@ -24,7 +24,16 @@ impl Sides {
         Self { legacy, candidate, configuration }
     }
 
+    pub fn configuration(&self) -> &str {
+        &self.configuration
+    }
+
     pub fn start(&self) -> Program {
         Program::with_text(&self.configuration)
+    }
+
+    /// With these environment variables.
+    pub fn start_with(&self, variables: &[(&str, &str)]) -> Program {
+        Program::with_text_and(&self.configuration, variables)
     }
 }

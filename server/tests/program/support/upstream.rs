@@ -14,6 +14,9 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+/// Of documents that say another one each time, on whichever upstream.
+static NUMBER: AtomicUsize = AtomicUsize::new(0);
+
 /// What an upstream does with a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behaviour {
@@ -36,6 +39,8 @@ pub enum Behaviour {
     Script(&'static [&'static [u8]]),
     /// As [`Behaviour::Echo`], with these headers.
     Saying(&'static [(&'static str, &'static str)]),
+    /// Answers with this as JSON, in which `#` is another number each time and `@` its name.
+    Json(&'static str),
     /// Announces so many bytes and sends half of them; the other half when answers do not wait.
     Halves(usize),
     /// The same without announcing how many.
@@ -67,6 +72,8 @@ struct State {
     at_once: AtomicUsize,
     connections: AtomicUsize,
     last: Mutex<Option<Asked>>,
+    /// As what copies each was asked.
+    copies: Mutex<Vec<String>>,
     hung_up: tokio::sync::Notify,
     /// Whether answers wait.
     held: tokio::sync::watch::Sender<bool>,
@@ -96,6 +103,7 @@ impl Upstream {
             at_once: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             last: Mutex::new(None),
+            copies: Mutex::default(),
             hung_up: tokio::sync::Notify::new(),
             held: tokio::sync::watch::channel(false).0,
             let_go: tokio::sync::Semaphore::new(0),
@@ -156,6 +164,11 @@ impl Upstream {
         self.state.connections.load(Ordering::SeqCst)
     }
 
+    /// How many of them were copies that somebody marked so.
+    pub fn copies(&self, mark: &str) -> usize {
+        self.state.copies.lock().unwrap().iter().filter(|copy| *copy == mark).count()
+    }
+
     pub fn last(&self) -> Asked {
         self.state.last.lock().unwrap().clone().expect("it was asked")
     }
@@ -163,7 +176,8 @@ impl Upstream {
 
 async fn serve(state: Arc<State>, stream: TcpStream) {
     let behaviour = *state.behaviour.lock().unwrap();
-    if matches!(behaviour, Behaviour::Echo | Behaviour::Status(_) | Behaviour::Saying(_)) {
+    let is_plain = matches!(behaviour, Behaviour::Echo | Behaviour::Status(_) | Behaviour::Saying(_));
+    if is_plain || matches!(behaviour, Behaviour::Json(_)) {
         let service = service_fn(|request| answer(Arc::clone(&state), request));
         let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     } else if behaviour == Behaviour::Parrot {
@@ -185,15 +199,28 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
     let (head, body) = request.into_parts();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     state.asked.fetch_add(1, Ordering::SeqCst);
+    if let Some(mark) = head.headers.get("x-rad-shadow") {
+        state.copies.lock().unwrap().push(mark.to_str().unwrap().to_owned());
+    }
     state.at_once.fetch_add(1, Ordering::SeqCst);
     state.wait().await;
     state.at_once.fetch_sub(1, Ordering::SeqCst);
     let behaviour = *state.behaviour.lock().unwrap();
-    let answer = if body.is_empty() { Bytes::from(state.name.clone()) } else { body.clone() };
+    let answer = match behaviour {
+        Behaviour::Json(text) => {
+            let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+            Bytes::from(text.replace('#', &number.to_string()).replace('@', &state.name))
+        }
+        _ if body.is_empty() => Bytes::from(state.name.clone()),
+        _ => body.clone(),
+    };
     *state.last.lock().unwrap() =
         Some(Asked { method: head.method, path: head.uri.to_string(), headers: head.headers, body });
     let status = if let Behaviour::Status(status) = behaviour { status } else { 200 };
     let mut response = Response::builder().status(status).header("x-served-by", &state.name);
+    if matches!(behaviour, Behaviour::Json(_)) {
+        response = response.header("content-type", "application/json");
+    }
     if let Behaviour::Saying(headers) = behaviour {
         for (name, value) in headers {
             response = response.header(*name, *value);

@@ -57,6 +57,13 @@ pub fn percent(share: f64) -> String {
     fixed(hundredths / 100.0, 2)
 }
 
+/// A share of 0 to 1 that somebody has set, in percent: `99.5`, to three decimals at most.
+#[must_use]
+pub fn target(share: f64) -> String {
+    let text = fixed(share * 100.0, 3);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 /// A duration of so many microseconds: figure and unit.
 #[must_use]
 pub fn duration(us: f64) -> (String, &'static str) {
@@ -161,6 +168,13 @@ pub fn approximate(value: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_target_is_shown_as_it_was_set() {
+        for (share, shown) in [(0.995, "99.5"), (0.99999, "99.999"), (0.9, "90"), (0.5, "50")] {
+            assert_eq!(target(share), shown);
+        }
+    }
 
     #[test]
     fn a_success_below_one_is_never_shown_as_a_hundred() {

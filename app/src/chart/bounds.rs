@@ -1,0 +1,128 @@
+//! What is known of both sides' success, drawn: the range in which each lies, and the target.
+//!
+//! A share of few requests says little; a range shows how little. The picture is stretched to the width that there
+//! is, and its strokes are not.
+
+use rad_model::{RolloutTick, SideTick};
+
+use super::scale::Scale;
+use crate::format;
+
+/// Height of the picture.
+pub const HEIGHT: u32 = 44;
+/// Where the sides are in it.
+const MIDDLES: [u32; 2] = [11, 33];
+const MILLION: f64 = 1_000_000.0;
+
+/// The parts of the picture, and what it says.
+#[derive(Clone, Copy, Debug)]
+pub enum Part {
+    Range(Which),
+    /// What was seen.
+    Dot(Which),
+    Target,
+}
+
+/// A side.
+#[derive(Clone, Copy, Debug)]
+pub enum Which {
+    Legacy,
+    Candidate,
+}
+
+impl Which {
+    fn of(self, tick: &RolloutTick) -> (SideTick, u32) {
+        match self {
+            Self::Legacy => (tick.legacy, MIDDLES[0]),
+            Self::Candidate => (tick.candidate, MIDDLES[1]),
+        }
+    }
+}
+
+/// The path of a part, on a width of 1,000. A side of which nothing is known has none.
+#[must_use]
+pub fn path(part: Part, tick: &RolloutTick, target: f64) -> String {
+    let scale = scale(tick, target);
+    let x = |share: f64| format::whole(scale.position(share) * 1_000.0);
+    match part {
+        Part::Target => format!("M{} 0V{HEIGHT}", x(target)),
+        Part::Range(which) => match which.of(tick) {
+            (side, _) if side.total_requests == 0 => String::new(),
+            (side, y) => format!("M{} {y}H{}", x(share(side.success_from)), x(share(side.success_to))),
+        },
+        Part::Dot(which) => match which.of(tick) {
+            (side, _) if side.total_requests == 0 => String::new(),
+            (side, y) => format!("M{} {y}h0", x(seen(&side))),
+        },
+    }
+}
+
+/// How far right the target is, for its label: never so far that it would be cut.
+#[must_use]
+pub fn target_left(tick: &RolloutTick, target: f64) -> String {
+    format!("{}%", format::whole(scale(tick, target).position(target) * 100.0))
+}
+
+/// What it shows, for those who do not see it.
+#[must_use]
+pub fn words(tick: &RolloutTick, target: f64) -> String {
+    let side = |name: &str, side: SideTick| match side.total_requests {
+        0 => format!("{name}: nothing known"),
+        _ => {
+            let (from, to) = (share(side.success_from), share(side.success_to));
+            format!("{name}: between {} and {} %", format::percent(from), format::percent(to))
+        }
+    };
+    let (legacy, candidate) = (side("legacy", tick.legacy), side("candidate", tick.candidate));
+    format!("Success of {legacy}; {candidate}; target {} %", format::target(target))
+}
+
+fn scale(tick: &RolloutTick, target: f64) -> Scale {
+    let known = [tick.legacy, tick.candidate].into_iter().filter(|side| side.total_requests > 0);
+    Scale::near_one(known.map(|side| share(side.success_from)).fold(target, f64::min))
+}
+
+fn share(millionths: u32) -> f64 {
+    f64::from(millionths) / MILLION
+}
+
+fn seen(side: &SideTick) -> f64 {
+    1.0 - format::approximate(side.total_failed) / format::approximate(side.total_requests)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn side(requests: u64, failed: u64, from: u32, to: u32) -> SideTick {
+        let (total_requests, total_failed, success_from, success_to) = (requests, failed, from, to);
+        SideTick { total_requests, total_failed, success_from, success_to, ..SideTick::default() }
+    }
+
+    #[test]
+    fn ranges_and_target_lie_on_one_scale_as_fine_as_they_allow() {
+        let tick = RolloutTick {
+            legacy: side(1_000, 5, 991_000, 998_000),
+            candidate: side(100, 0, 990_000, 1_000_000),
+            ..RolloutTick::default()
+        };
+        assert_eq!(path(Part::Range(Which::Legacy), &tick, 0.995), "M100 11H800");
+        assert_eq!(path(Part::Dot(Which::Legacy), &tick, 0.995), "M500 11h0");
+        assert_eq!(path(Part::Range(Which::Candidate), &tick, 0.995), "M0 33H1000");
+        assert_eq!(path(Part::Target, &tick, 0.995), "M500 0V44");
+        assert_eq!(target_left(&tick, 0.995), "50%");
+        let worse = RolloutTick { candidate: side(10, 5, 200_000, 800_000), ..tick };
+        assert_eq!(path(Part::Range(Which::Candidate), &worse, 0.995), "M200 33H800");
+    }
+
+    #[test]
+    fn of_a_side_without_requests_nothing_is_drawn_and_that_is_said() {
+        let tick = RolloutTick { legacy: side(10, 0, 700_000, 1_000_000), ..RolloutTick::default() };
+        assert_eq!(path(Part::Range(Which::Candidate), &tick, 0.995), "");
+        assert_eq!(path(Part::Dot(Which::Candidate), &tick, 0.995), "");
+        assert_eq!(
+            words(&tick, 0.995),
+            "Success of legacy: between 70.00 and 100 %; candidate: nothing known; target 99.5 %"
+        );
+    }
+}
