@@ -150,8 +150,12 @@ impl Entry {
     fn bucket(&self, context: &dyn Context) -> Result<u16, Failure<'_>> {
         let by = self.kept.flag.bucket_by.as_str();
         match context.get(by) {
-            Some(Attribute::Text(text)) if !text.is_empty() => Ok(self.kept.seed.bucket(text.as_bytes())),
-            Some(Attribute::Number(number)) => Ok(self.kept.seed.bucket(number.to_string().as_bytes())),
+            Some(Attribute::Text(text)) if !text.is_empty() => {
+                Ok(self.kept.seed.hash(text.as_bytes()).bucket())
+            }
+            Some(Attribute::Number(number)) => {
+                Ok(self.kept.seed.hash(number.to_string().as_bytes()).bucket())
+            }
             None if by == super::TARGETING_KEY => {
                 Err(Failure { code: ErrorCode::TargetingKeyMissing, because: Because::NoKey { by } })
             }
