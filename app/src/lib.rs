@@ -176,6 +176,7 @@ fn Console() -> impl IntoView {
                         <Route path=path!("/cache") view={pages::CACHE}/>
                         <Route path=path!("/query") view={pages::QUERY}/>
                         <Route path=path!("/rollouts") view={pages::ROLLOUTS}/>
+                        <Route path=path!("/flags/:name?") view={pages::FLAGS}/>
                         <Route path=path!("/lab") view={pages::LAB}/>
                     </FlatRoutes>
                 </main>

@@ -23,6 +23,7 @@ use rad_resilience::cache::Freshness;
 use rad_resilience::retry::RetryBudgetSettings;
 use rad_resilience::{BlockPolicy, BreakerPolicy, Bulkhead, CacheSettings, Policy, RetryPolicy};
 
+use crate::rollout::flags::Flag;
 use crate::rollout::shadow::ShadowSettings;
 use crate::rollout::{AssignBy, Calendar, LatencyGuard, Overrides, Stages, Target};
 
@@ -55,6 +56,16 @@ pub struct Settings {
     pub upstreams: Vec<UpstreamSettings>,
     pub rollouts: Vec<RolloutSettings>,
     pub routes: Vec<RouteSettings>,
+    pub flags: Vec<FlagSettings>,
+    /// For which surroundings it runs, if that was said.
+    pub profile: Option<Profile>,
+}
+
+/// How a flag begins.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FlagSettings {
+    pub key: String,
+    pub flag: Flag,
 }
 
 #[derive(Clone, Debug)]
@@ -318,7 +329,8 @@ impl Settings {
         let mut entries = tree::parse(text).map_err(invalid)?;
         let mut problems = read::Problems::default();
         overlay.apply(&mut entries, &mut problems);
-        let settings = check::check(file::File::read(entries, &mut problems), &mut problems);
+        let mut settings = check::check(file::File::read(entries, &mut problems), &mut problems);
+        settings.profile = overlay.profile;
         match problems.into_sorted() {
             none if none.is_empty() => Ok(settings),
             problems => Err(invalid(problems)),

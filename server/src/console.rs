@@ -11,8 +11,10 @@ mod client;
 mod cross_origin;
 mod error;
 mod files;
+mod flags;
 mod lab;
 mod limits;
+mod ofrep;
 mod origin;
 mod pages;
 mod plans;
@@ -51,6 +53,7 @@ pub use self::client::Outside;
 pub use self::cross_origin::Origins;
 use self::error::only;
 use crate::gateway::{Caller, Peer, Plan};
+use crate::rollout::{Switchboard, Switches};
 use crate::sample::Lab;
 use crate::storage::Storage;
 use crate::telemetry::journal::Journal;
@@ -69,6 +72,8 @@ pub struct Console {
     pub report: Report,
     pub exporter: Arc<Exporter>,
     pub storage: Arc<Storage>,
+    pub flags: Arc<Switchboard>,
+    pub switches: Switches,
     pub modes: KeptModes,
     pub caller: Caller,
     pub lab: Option<Lab>,
@@ -184,6 +189,19 @@ fn router(console: Arc<Console>) -> Router {
         ("/rollouts/{name}/browsers", "GET, HEAD", Needs::Read, get(client::tally)),
         ("/client/{name}", "GET, HEAD", Needs::Nothing, get(client::standing)),
         ("/client/{name}/report", "POST", Needs::Nothing, post(client::report)),
+        ("/flags", "GET, HEAD", Needs::Read, get(flags::all)),
+        (
+            "/flags/{key}",
+            "GET, HEAD, PUT, DELETE",
+            Needs::Change(Scope::Flags),
+            get(flags::one).put(flags::replace).delete(flags::archive),
+        ),
+        ("/flags/{key}/toggle", "POST", Needs::Change(Scope::Flags), post(flags::toggle)),
+        ("/flags/{key}/share", "POST", Needs::Change(Scope::Flags), post(flags::share)),
+        ("/flags/{key}/history", "GET, HEAD", Needs::Read, get(flags::history)),
+        ("/flags/{key}/revert", "POST", Needs::Change(Scope::Flags), post(flags::revert)),
+        // It changes nothing.
+        ("/flags/{key}/evaluate", "POST", Needs::Read, post(flags::evaluate)),
         ("/lab", "GET, HEAD", Needs::Read, get(lab::state)),
         ("/lab/traffic", "PATCH", Needs::Change(Scope::Lab), patch(lab::traffic)),
         ("/lab/{upstream}", "PATCH", Needs::Change(Scope::Lab), patch(lab::turn)),
@@ -220,6 +238,7 @@ fn router(console: Arc<Console>) -> Router {
         .nest("/api", api)
         // What is nested does not answer this one.
         .route("/api/", any(missing))
+        .nest("/ofrep/v1", ofrep::router())
         .route("/ws", any(socket::upgrade))
         .merge(auth::page::router())
         .route("/client.js", only("GET, HEAD", get(client::script)))

@@ -6,10 +6,13 @@ pub mod calendar;
 mod controller;
 mod course;
 mod evidence;
+pub mod flags;
 mod overrides;
 pub mod shadow;
 mod stages;
 mod standing;
+mod switchboard;
+mod switches;
 pub mod verdict;
 mod words;
 
@@ -28,6 +31,8 @@ pub use evidence::Evidence;
 pub use overrides::{LONGEST_S, Overrides, Secret};
 pub use stages::{Hold, Phase, Stages, Step, Waits};
 pub use standing::{Figures, Standing};
+pub use switchboard::{Become, FlagChange, FlagRefused, Switchboard};
+pub use switches::{Switches, check_reserved, is_reserved};
 pub use verdict::{Criteria, LatencyGuard, Tally, Target, Verdict};
 pub use words::because;
 

@@ -15,7 +15,8 @@ use tokio::sync::watch;
 use crate::config::{Action, SampleSettings, Settings};
 use crate::console::{self, Auth, AuthError, Console, KeptModes, Origins, Outside, Site, SocketCounters};
 use crate::gateway::{Gateway, Parts, Plan, PlanError};
-use crate::rollout::Controller;
+use crate::rollout::flags::Environment;
+use crate::rollout::{Controller, Switchboard, Switches};
 use crate::sample::{self, Lab, Traffic};
 use crate::storage::{Storage, StorageError};
 use crate::telemetry::journal::Journal;
@@ -82,6 +83,10 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
         Plan::new(settings, &storage)
             .map_err(|source| RunError::Plan { path: settings.storage.display().to_string(), source })?,
     );
+    let environment = settings.profile.map_or(Environment::Development, Into::into);
+    let flags = Switchboard::open(Arc::clone(&storage), environment, &settings.flags, log.clone());
+    let flags = Arc::new(flags.map_err(storage_error)?);
+    let switches = Switches::new(Arc::clone(&flags));
     let clock = SystemClock::new();
     plan.blocks.list.restore(storage.blocks().map_err(storage_error)?, clock.now(), SystemTime::now());
     let epoch = format!("{:x}-{:08x}", unix_ms(), RandomState::new().hash_one(0_u8) >> 32);
@@ -108,6 +113,7 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
         plan: Arc::clone(&plan),
         registry: Arc::clone(&registry),
         journal: Arc::clone(&journal),
+        switches: switches.clone(),
         log: log.clone(),
         clock,
     };
@@ -126,7 +132,9 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
         let traffic = Traffic { gateway, requests_per_second: lab.rate(), paths: sample_paths(&plan) };
         tokio::spawn(sample::run_traffic(traffic));
     }
-    tokio::spawn(Sampler::new(Arc::clone(&plan), Arc::clone(&registry), Arc::clone(&journal), clock).run());
+    let sampler =
+        Sampler::new(Arc::clone(&plan), Arc::clone(&registry), Arc::clone(&journal), switches.clone(), clock);
+    tokio::spawn(sampler.run());
     let site = Site::locate();
     let is_complete = site.is_complete();
     let controller = Controller::new(
@@ -134,6 +142,7 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
         Arc::clone(&registry),
         Arc::clone(&journal),
         Arc::clone(&storage),
+        switches.clone(),
         clock,
     );
     tokio::spawn(controller.run());
@@ -148,6 +157,8 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
         journal: Arc::clone(&journal),
         exporter,
         storage,
+        flags,
+        switches,
         modes,
         caller: gateway.caller(),
         lab,

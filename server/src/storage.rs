@@ -3,6 +3,7 @@
 //! Write-ahead log and `synchronous=FULL`: when a change is acknowledged it is on the disk.
 
 mod accounts;
+mod flags;
 mod modes;
 mod rollouts;
 mod sessions;
@@ -18,6 +19,7 @@ use rad_resilience::block::{SavedBlock, SavedBlocks};
 use rusqlite::{Connection, params};
 
 pub use accounts::StoredAccount;
+pub use flags::{PastFlag, StoredFlag};
 pub use modes::SetMode;
 pub use rollouts::{PastChange, StoredRollout};
 pub use sessions::{Digest, StoredSession};
@@ -71,6 +73,23 @@ const MIGRATIONS: &[&str] = &[
         set_at_unix_ms INTEGER NOT NULL
     ) STRICT",
     accounts::MIGRATION,
+    "CREATE TABLE flag (
+        key TEXT PRIMARY KEY,
+        seed INTEGER NOT NULL,
+        version INTEGER NOT NULL,
+        configured TEXT,
+        is_archived INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE flag_history (
+        key TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        flag TEXT NOT NULL,
+        what TEXT NOT NULL,
+        by TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        at_unix_ms INTEGER NOT NULL,
+        PRIMARY KEY (key, version)
+    ) STRICT",
 ];
 
 /// Why something could not be stored or read.

@@ -52,6 +52,6 @@ pub use segments::RangeSegments;
 pub use shortcuts::Shortcuts;
 pub use strip::Strip;
 pub use switch::KillSwitch;
-pub use table::{Table, cell, holding, row};
+pub use table::{Table, cell, holding, link, row};
 pub use theme::{ThemeButton, provide_theme};
 pub use tile::{Figure, Tile};

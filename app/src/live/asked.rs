@@ -36,7 +36,7 @@ impl<T> Clone for Asked<T> {
 impl<T: DeserializeOwned + Send + Sync + 'static> Asked<T> {
     /// Asks for a path of the API from now on.
     #[must_use]
-    pub fn new(path: &'static str) -> Self {
+    pub fn new(path: &str) -> Self {
         let source = Source::new(path, |text| match http::understood::<T>(text) {
             Ok(value) => Some(Box::new(value)),
             Err(_) => None,
@@ -81,7 +81,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Asked<T> {
 #[derive(Clone, Copy, Debug)]
 struct Source {
     live: Live,
-    path: &'static str,
+    path: StoredValue<String>,
     understand: fn(&str) -> Value,
     text: StoredValue<String>,
     value: StoredValue<Value>,
@@ -95,7 +95,7 @@ struct Source {
 #[cfg(feature = "hydrate")]
 pub fn keep_with_the_program() {
     type Line = fn(Freshness, leptos::prelude::Signal<bool>) -> Settled;
-    std::hint::black_box(Source::new as fn(_, _) -> _);
+    std::hint::black_box(Source::new as fn(&str, _) -> _);
     std::hint::black_box(Freshness::line as Line);
     std::hint::black_box(crate::settled::changing as fn(_) -> _);
     std::hint::black_box(crate::components::reveal as fn(_, _));
@@ -103,11 +103,11 @@ pub fn keep_with_the_program() {
 }
 
 impl Source {
-    fn new(path: &'static str, understand: fn(&str) -> Value) -> Self {
+    fn new(path: &str, understand: fn(&str) -> Value) -> Self {
         let text = Answers::take(path).unwrap_or_default();
         let source = Self {
             live: use_live(),
-            path,
+            path: StoredValue::new(path.to_owned()),
             understand,
             value: StoredValue::new(understand(&text)),
             text: StoredValue::new(text),
@@ -135,9 +135,9 @@ impl Source {
             *last = (last.0.wrapping_add(1), Some(0));
             last.0
         });
-        let Some(number) = number else { return };
+        let (Some(number), Some(path)) = (number, self.path.try_get_value()) else { return };
         spawn_local(async move {
-            let answer = http::ask("GET", self.path, None).await;
+            let answer = http::ask("GET", &path, None).await;
             // In a page that is gone, nobody asks any more.
             if self.last.try_get_value().is_none_or(|last| last.0 != number) {
                 return;

@@ -2,6 +2,7 @@
 
 mod breakers;
 mod cache;
+mod flags;
 mod lab;
 mod limits;
 mod missing;
@@ -32,6 +33,8 @@ pub const CACHE: Part = Part::new("cache", || Box::pin(split::cache()));
 pub const QUERY: Part = Part::new("query", || Box::pin(split::query()));
 /// Where each rollout is, and what moves it.
 pub const ROLLOUTS: Part = Part::new("rollouts", || Box::pin(split::rollouts()));
+/// Every feature flag, and one of them in full.
+pub const FLAGS: Part = Part::new("flags", || Box::pin(split::flags()));
 /// The knobs of the sample upstreams.
 pub const LAB: Part = Part::new("lab", || Box::pin(split::lab()));
 
@@ -47,6 +50,7 @@ pub fn title(path: &str) -> &'static str {
         "cache" => "Cache",
         "query" => "Query",
         "rollouts" => "Rollouts",
+        "flags" => "Flags",
         "lab" => "Lab",
         _ => "Not found",
     }

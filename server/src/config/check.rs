@@ -9,6 +9,7 @@ use rad_resilience::{Policy, Strategy};
 
 mod breaker;
 mod cache;
+mod flag;
 mod limit;
 mod rollout;
 mod route;
@@ -28,7 +29,8 @@ const TEST_ROUTE: (&str, &str) = ("/api/test-rate-limit", "5/minute");
 
 /// Checks what one key alone does not tell. Where anything is wrong the settings are not to be used.
 pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
-    let File { console, gateway, telemetry, storage, cache, sample, upstreams, rollouts, routes } = file;
+    let File { console, gateway, telemetry, storage, cache, sample, upstreams, rollouts, routes, flags } =
+        file;
     let collecting_bytes = cache::collecting(&cache, problems);
 
     let is_local = console.listen.ip().is_loopback();
@@ -111,6 +113,8 @@ pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
         upstreams,
         rollouts,
         routes: checked,
+        flags: flag::check(flags, problems),
+        profile: None,
     }
 }
 

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use rad_model::{LabState, Quota, Share};
 use rad_resilience::Strategy;
 
+mod flag;
 mod limit;
 mod origin;
 mod rollout;
@@ -16,6 +17,7 @@ mod route;
 mod shadow;
 mod upstream;
 
+pub use flag::Flag;
 pub use rollout::Rollout;
 pub use route::{Adaptive, CacheBounds, Fallback, Hedge, Queue, Retry, RouteCache};
 pub use upstream::Upstream;
@@ -46,6 +48,7 @@ pub struct File {
     pub upstreams: BTreeMap<String, Upstream>,
     pub rollouts: BTreeMap<String, Rollout>,
     pub routes: Vec<Route>,
+    pub flags: BTreeMap<String, Flag>,
 }
 
 impl File {
@@ -62,6 +65,7 @@ impl File {
             upstreams: root.named("upstreams", Upstream::read).unwrap_or_default(),
             rollouts: root.named("rollouts", Rollout::read).unwrap_or_default(),
             routes: root.tables("routes", Route::read).unwrap_or_default(),
+            flags: root.named("flags", Flag::read).unwrap_or_default(),
         };
         root.finish();
         file

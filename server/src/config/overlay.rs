@@ -4,6 +4,7 @@ use toml::de::DeValue;
 
 use super::read::{Problems, nearest};
 use super::tree::{Entries, Node, Origin, Value, value_of};
+use crate::rollout::flags::Environment;
 
 /// For which surroundings the program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -21,6 +22,16 @@ impl Profile {
             Self::Development => "development",
             Self::Staging => "staging",
             Self::Production => "production",
+        }
+    }
+}
+
+impl From<Profile> for Environment {
+    fn from(profile: Profile) -> Self {
+        match profile {
+            Profile::Development => Self::Development,
+            Profile::Staging => Self::Staging,
+            Profile::Production => Self::Production,
         }
     }
 }

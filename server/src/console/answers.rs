@@ -4,7 +4,7 @@
 use app::board::Board;
 use serde::Serialize;
 
-use super::{Console, blocked, breakers, cache, limits, plans};
+use super::{Console, blocked, breakers, cache, flags, limits, plans};
 
 /// Above this many keys the limits are not listed while a page waits for it; it asks for them itself.
 const MOST_KEYS: usize = 20_000;
@@ -22,6 +22,10 @@ pub fn of(console: &Console, path: &str, board: &Board) -> Vec<String> {
         ],
         (Some("queues"), _) => vec![answer("/api/queues", &cache::queue_figures(console))],
         (Some("rollouts"), _) => vec![answer("/api/plans", &plans::list(console))],
+        (Some("flags"), key) => {
+            let of = |key: &str| answer(&format!("/api/flags/{key}"), &flags::detail(console, key)?);
+            vec![answer("/api/flags", &flags::list(console)), key.and_then(of)]
+        }
         (Some("cache"), _) => vec![answer("/api/cache", &cache::figures(console))],
         _ => vec![],
     };

@@ -71,7 +71,7 @@ pub fn list(console: &Console) -> Vec<Plan> {
 }
 
 fn plan(console: &Console, rollout: &Rollout, shadow: &Shadow) -> Plan {
-    let standing = Standing::of(rollout, unix_ms());
+    let standing = Standing::of(rollout, &console.switches, unix_ms());
     let place = standing.place;
     let can: &[_] = match place.phase {
         Phase::Manual if place.share == Share::NONE => &["start"],

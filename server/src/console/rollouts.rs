@@ -33,7 +33,7 @@ pub async fn all(State(console): Shared) -> Json<Vec<RolloutMetrics>> {
 }
 
 pub async fn one(State(console): Shared, Name(name): Name) -> Result<Json<Value>, ApiError> {
-    Ok(Json(Standing::of(find(&console, &name)?, unix_ms()).json()))
+    Ok(Json(Standing::of(find(&console, &name)?, &console.switches, unix_ms()).json()))
 }
 
 pub async fn history(State(console): Shared, Name(name): Name) -> Result<Json<Vec<PastChange>>, ApiError> {

@@ -11,14 +11,15 @@ use crate::telemetry::log::{Level, Line, Value};
 
 /// Logs a request that no route answers.
 pub fn unmatched(worker: &Worker, peer: &Peer, parts: &request::Parts, id: &HeaderValue, status: StatusCode) {
-    if worker.is_silent() {
+    let method = parts.method.as_str();
+    if worker.is_silent() || !worker.switches.logs_request("", method, id.to_str().unwrap_or("")) {
         return;
     }
     let client = peer.client(&parts.headers, &worker.plan.trusted_proxies);
     let fields = [
         ("request_id", Value::Text(id.to_str().unwrap_or(""))),
         ("client_ip", Value::Display(&client as &dyn std::fmt::Display)),
-        ("method", Value::Text(parts.method.as_str())),
+        ("method", Value::Text(method)),
         ("path", Value::Text(parts.uri.path())),
         ("status", Value::Count(u64::from(status.as_u16()))),
     ];
@@ -28,11 +29,15 @@ pub fn unmatched(worker: &Worker, peer: &Peer, parts: &request::Parts, id: &Head
 /// What is remembered of a request for its line; nothing if nothing is logged.
 pub fn access(
     worker: &Worker,
+    route: usize,
     parts: &request::Parts,
     id: &HeaderValue,
     client: IpAddr,
 ) -> Option<Box<Access>> {
-    (!worker.is_silent()).then(|| {
+    let route = &worker.plan.routes[route].path;
+    let is_wanted = !worker.is_silent()
+        && worker.switches.logs_request(route, parts.method.as_str(), id.to_str().unwrap_or(""));
+    is_wanted.then(|| {
         Box::new(Access {
             id: id.clone(),
             client,

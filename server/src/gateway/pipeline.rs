@@ -155,7 +155,7 @@ enum Begun {
 /// it has: for that, nothing is moved or copied that only an upstream needs.
 fn begin(worker: &Rc<Worker>, admitted: Admitted, peer: Rc<Peer>, id: &HeaderValue) -> Begun {
     let Admitted { route, prefix, client, started, parts, body } = admitted;
-    let access = access(worker, &parts, id, client);
+    let access = access(worker, route, &parts, id, client);
     let mut ticket = Ticket::open(Rc::clone(worker), route, started, access);
     let Some(Choice { upstream, side, drawn }) = choose(worker, route, client, &parts.headers) else {
         ticket.answered(200);

@@ -21,6 +21,7 @@ use super::call::{self, Call, Caller};
 use super::plan::Plan;
 use super::pool::Pool;
 use super::request_id::RequestIds;
+use crate::rollout::Switches;
 use crate::telemetry::journal::Journal;
 use crate::telemetry::log::{Line, Log};
 use crate::telemetry::registry::{Key, Registry, Shard};
@@ -43,6 +44,7 @@ pub struct Parts {
     pub plan: Arc<Plan>,
     pub registry: Arc<Registry>,
     pub journal: Arc<Journal>,
+    pub switches: Switches,
     pub log: Log,
     pub clock: SystemClock,
 }
@@ -118,6 +120,7 @@ pub struct Worker {
     /// The same for copies: they never take a connection that a client's request could have had.
     pub shadow_pools: Box<[Pool]>,
     pub request_ids: RequestIds,
+    pub switches: Switches,
     journal: Arc<Journal>,
     log: Log,
     buffer: RefCell<Vec<u8>>,
@@ -136,6 +139,7 @@ impl Worker {
             pools: parts.plan.targets.iter().map(|_| Pool::default()).collect(),
             shadow_pools: parts.plan.targets.iter().map(|_| Pool::default()).collect(),
             request_ids: RequestIds::default(),
+            switches: parts.switches.clone(),
             journal: Arc::clone(&parts.journal),
             log: parts.log.clone(),
             buffer: RefCell::default(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rad_model::{BreakerState, EventKind};
 use rad_resilience::{Clock, SystemClock};
 
-use super::{Cause, Changed, Rollout, Side, words};
+use super::{Cause, Changed, Rollout, Side, Step, Switches, words};
 use crate::gateway::Plan;
 use crate::storage::Storage;
 use crate::telemetry::journal::Journal;
@@ -23,6 +23,7 @@ pub struct Controller {
     registry: Arc<Registry>,
     journal: Arc<Journal>,
     storage: Arc<Storage>,
+    switches: Switches,
     clock: SystemClock,
 }
 
@@ -33,9 +34,10 @@ impl Controller {
         registry: Arc<Registry>,
         journal: Arc<Journal>,
         storage: Arc<Storage>,
+        switches: Switches,
         clock: SystemClock,
     ) -> Self {
-        Self { plan, registry, journal, storage, clock }
+        Self { plan, registry, journal, storage, switches, clock }
     }
 
     /// Looks again and again, forever.
@@ -59,6 +61,14 @@ impl Controller {
             let Some((step, place, seen)) = rollout.look(&self.registry.evidence(at), is_shut, now_ms) else {
                 continue;
             };
+            // Somebody may have switched this off: the verdict is told all the same.
+            let is_wanted = match step {
+                Step::RollBack(_) => self.switches.rolls_back(rollout.name()),
+                Step::Promote(_) | Step::Complete | Step::Start => self.switches.promotes(rollout.name()),
+            };
+            if !is_wanted {
+                continue;
+            }
             let cause = words::cause(step, seen, rollout.criteria(), now_ms);
             // One that cannot be stored is in force, and told, all the same.
             if let Some((changed, _)) = rollout.take(step, place, &cause, &self.storage) {

@@ -88,6 +88,12 @@ pub async fn post_json(to: SocketAddr, path: &str, body: &str) -> Answer {
     send(to, request.body(Full::from(body.to_owned())).unwrap()).await.expect("an answer")
 }
 
+pub async fn put_json(to: SocketAddr, path: &str, body: &str) -> Answer {
+    let request =
+        Request::put(path).header("host", to.to_string()).header("content-type", "application/json");
+    send(to, request.body(Full::from(body.to_owned())).unwrap()).await.expect("an answer")
+}
+
 pub async fn delete(to: SocketAddr, path: &str) -> Answer {
     let request = Request::delete(path).header("host", to.to_string());
     send(to, request.body(Full::default()).unwrap()).await.expect("an answer")

@@ -11,7 +11,7 @@ use std::future::Future;
 use std::time::Duration;
 
 pub use account::{ADMIN, Browser, PASSWORD, with_login};
-pub use client::{Answer, KeptAlive, delete, get, get_with, post_json, send};
+pub use client::{Answer, KeptAlive, delete, get, get_with, post_json, put_json, send};
 pub use program::{Program, configuration, failing_start};
 pub use sides::Sides;
 pub use upstream::{Behaviour, Upstream};
