@@ -33,6 +33,8 @@ pub const SHIPPED: &str = include_str!("../rad-monitor.toml");
 /// A configuration that has been checked.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// For which surroundings the program runs, if that was said.
+    pub profile: Option<Profile>,
     pub console: SocketAddr,
     pub gateway: GatewaySettings,
     pub prometheus: Option<SocketAddr>,
@@ -282,6 +284,12 @@ fn list(problems: &[Problem]) -> String {
 }
 
 impl Settings {
+    /// Whether who changes something has to say why.
+    #[must_use]
+    pub fn needs_reasons(&self) -> bool {
+        self.profile == Some(Profile::Production)
+    }
+
     /// Reads and checks a file.
     ///
     /// # Errors
@@ -301,7 +309,8 @@ impl Settings {
         let mut entries = tree::parse(text).map_err(invalid)?;
         let mut problems = read::Problems::default();
         overlay.apply(&mut entries, &mut problems);
-        let settings = check::check(file::File::read(entries, &mut problems), &mut problems);
+        let mut settings = check::check(file::File::read(entries, &mut problems), &mut problems);
+        settings.profile = overlay.profile;
         match problems.into_sorted() {
             none if none.is_empty() => Ok(settings),
             problems => Err(invalid(problems)),

@@ -3,6 +3,7 @@
 mod act;
 mod answers;
 mod api;
+mod audit;
 mod blocked;
 mod breakers;
 mod cache;
@@ -20,11 +21,11 @@ mod socket;
 mod take;
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use app::board::Board;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, OriginalUri};
+use axum::extract::{DefaultBodyLimit, Extension, OriginalUri};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::from_fn;
 use axum::routing::{any, delete, get, patch, post};
@@ -61,6 +62,8 @@ pub struct Console {
     pub modes: KeptModes,
     pub caller: Caller,
     pub lab: Option<Lab>,
+    /// Whether who acts on the gateway has to say why.
+    pub reasons: bool,
     pub sockets: SocketCounters,
     /// Turns true when the program begins to leave.
     pub stopping: watch::Receiver<bool>,
@@ -100,7 +103,10 @@ impl Console {
 /// If the listener fails.
 pub async fn serve(console: Arc<Console>, listener: TcpListener) -> std::io::Result<()> {
     let mut stopping = console.stopping.clone();
-    let app = router(console).into_make_service_with_connect_info::<SocketAddr>();
+    // Held here alone, so that the router does not keep itself.
+    let whole = Arc::new(OnceLock::new());
+    let app = router(console, Arc::downgrade(&whole));
+    let app = whole.get_or_init(|| app).clone().into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, app)
         .with_graceful_shutdown(async move {
             let _ = stopping.wait_for(|stop| *stop).await;
@@ -108,7 +114,7 @@ pub async fn serve(console: Arc<Console>, listener: TcpListener) -> std::io::Res
         .await
 }
 
-fn router(console: Arc<Console>) -> Router {
+fn router(console: Arc<Console>, whole: audit::Whole) -> Router {
     let api = [
         ("/metrics", "GET, HEAD", get(api::metrics)),
         ("/metrics/reset", "POST", post(api::reset_metrics)),
@@ -136,6 +142,12 @@ fn router(console: Arc<Console>) -> Router {
         ("/rollouts/{name}/resume", "POST", post(rollouts::resume)),
         ("/rollouts/{name}/promote", "POST", post(rollouts::promote)),
         ("/rollouts/{name}/rollback", "POST", post(rollouts::roll_back)),
+        ("/audit", "GET, HEAD", get(audit::list)),
+        ("/audit.csv", "GET, HEAD", get(audit::export)),
+        ("/audit/page", "GET, HEAD", get(audit::page)),
+        ("/audit/verify", "GET, HEAD", get(audit::verify)),
+        ("/audit/{id}", "GET, HEAD", get(audit::one)),
+        ("/audit/{id}/revert", "POST", post(audit::revert)),
         ("/lab", "GET, HEAD", get(lab::state)),
         ("/lab/traffic", "PATCH", patch(lab::traffic)),
         ("/lab/{upstream}", "PATCH", patch(lab::turn)),
@@ -146,6 +158,7 @@ fn router(console: Arc<Console>) -> Router {
         .into_iter()
         .fold(Router::new(), |api, (path, allowed, methods)| api.route(path, only(allowed, methods)))
         .fallback(missing)
+        .layer(Extension(whole))
         .layer(DefaultBodyLimit::max(take::MAX_BODY))
         .layer(header_layer(header::CACHE_CONTROL, "no-store"));
     let nothing_sniffs = header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff");

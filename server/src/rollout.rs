@@ -3,6 +3,7 @@
 mod assignment;
 mod controller;
 mod course;
+mod entry;
 mod stages;
 pub mod verdict;
 
@@ -14,6 +15,7 @@ use rad_model::Share;
 pub use assignment::Seed;
 pub use controller::{Controller, tell};
 pub use course::{Course, NotNow, Order, Place, because};
+pub use entry::undo;
 pub use stages::{Phase, Stages, Step, Waits};
 pub use verdict::{Tally, Target, Verdict};
 
@@ -56,13 +58,15 @@ pub struct Changed {
     pub to: Place,
 }
 
-/// Who changes a rollout, and why: for its history.
+/// Who changes a rollout, and why: for its history and the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
     pub by: String,
     pub reason: String,
     /// Milliseconds since 1970.
     pub at_ms: u64,
+    /// The entry of the audit log that this takes back.
+    pub reverts: Option<i64>,
 }
 
 /// Why an order was not carried out.
@@ -170,7 +174,7 @@ impl Rollout {
         if course.place() == from {
             return Ok((Changed { from, to: from }, Ok(())));
         }
-        Ok(self.enforce(&course, from, cause, storage))
+        Ok(self.enforce(&course, from, (order.action(), cause), storage))
     }
 
     /// Looks at both sides' counts; what their verdict asks for, and what was seen. It is not yet done.
@@ -193,19 +197,20 @@ impl Rollout {
             return None;
         }
         course.take(step, &self.stages, cause.at_ms);
-        Some(self.enforce(&course, place, cause, storage))
+        Some(self.enforce(&course, place, (step.action(), cause), storage))
     }
 
     fn enforce(
         &self,
         course: &MutexGuard<'_, Course>,
         from: Place,
-        cause: &Cause,
+        (action, cause): (&str, &Cause),
         storage: &Storage,
     ) -> (Changed, Result<(), StorageError>) {
-        let to = course.place();
-        self.basis_points.store(to.share.basis_points(), Ordering::Release);
-        (Changed { from, to }, storage.save_rollout(&self.name, from, to, cause))
+        let changed = Changed { from, to: course.place() };
+        self.basis_points.store(changed.to.share.basis_points(), Ordering::Release);
+        let entry = entry::entry(&self.name, action, changed, cause);
+        (changed, storage.save_rollout(&self.name, from, changed.to, &entry))
     }
 
     fn lock(&self) -> MutexGuard<'_, Course> {

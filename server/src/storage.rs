@@ -2,6 +2,7 @@
 //!
 //! Write-ahead log and `synchronous=FULL`: when a change is acknowledged it is on the disk.
 
+mod audit;
 mod modes;
 mod rollouts;
 
@@ -10,8 +11,9 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rad_resilience::block::{SavedBlock, SavedBlocks};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OpenFlags, params};
 
+pub use audit::{Filter, Kept, NewEntry, Verified};
 pub use modes::SetMode;
 pub use rollouts::{PastChange, StoredRollout};
 
@@ -51,6 +53,7 @@ const MIGRATIONS: &[&str] = &[
         reason TEXT NOT NULL
     ) STRICT;
     CREATE INDEX rollout_history_of ON rollout_history (rollout, id)",
+    audit::SCHEMA,
 ];
 
 /// Why something could not be stored or read.
@@ -66,6 +69,8 @@ pub enum StorageError {
 #[derive(Debug)]
 pub struct Storage {
     connection: Mutex<Connection>,
+    /// For what reads for long: nobody who writes waits for it. None where the database is in memory.
+    reader: Option<Mutex<Connection>>,
 }
 
 impl Storage {
@@ -90,7 +95,11 @@ impl Storage {
         }
         transaction.pragma_update(None, "user_version", i64::try_from(known).unwrap_or(i64::MAX))?;
         transaction.commit()?;
-        Ok(Self { connection: Mutex::new(connection) })
+        let reader = match path.to_str() {
+            Some(":memory:") => None,
+            _ => Some(Mutex::new(Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)),
+        };
+        Ok(Self { connection: Mutex::new(connection), reader })
     }
 
     /// The blocked clients as they were last kept.
@@ -134,6 +143,11 @@ impl Storage {
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To read only.
+    fn lock_reader(&self) -> MutexGuard<'_, Connection> {
+        self.reader.as_ref().unwrap_or(&self.connection).lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -16,6 +16,7 @@ const ROLLOUTS: &str = "M2 12h3V9h4V6h3V3h2";
 const QUEUES: &str = "M2 4h12M2 8h8M2 12h4";
 const CACHE: &str = "M3 4c0-3 10-3 10 0v8c0 3-10 3-10 0V4c0 3 10 3 10 0";
 const QUERY: &str = "M7 2a5 5 0 1 0 .01 0M11 11l3 3";
+const AUDIT: &str = "M4 2h8v12H4zM6 5h4M6 8h4M6 11h2";
 const LAB: &str = "M6 2v4l-4 7h12l-4-7V2M5 2h6";
 
 /// Lists the pages that there are; the Lab only where the sample upstreams run.
@@ -51,6 +52,7 @@ pub fn Rail() -> impl IntoView {
             {link("/queues", QUEUES, "Queues", false.into())}
             {link("/cache", CACHE, "Cache", false.into())}
             {link("/query", QUERY, "Query", false.into())}
+            {link("/audit", AUDIT, "Audit", false.into())}
             {link("/lab", LAB, "Lab", no_lab)}
         </nav>
     })

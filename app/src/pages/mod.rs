@@ -1,5 +1,6 @@
 //! The pages.
 
+mod audit;
 mod breakers;
 mod cache;
 mod lab;
@@ -13,6 +14,7 @@ mod rollouts;
 #[cfg_attr(not(split), path = "whole.rs")]
 mod split;
 
+pub use audit::asks as audit_asks;
 pub use missing::Missing;
 pub use overview::Overview;
 pub use part::Part;
@@ -32,6 +34,8 @@ pub const CACHE: Part = Part::new("cache", || Box::pin(split::cache()));
 pub const QUERY: Part = Part::new("query", || Box::pin(split::query()));
 /// Where each rollout is, and what moves it.
 pub const ROLLOUTS: Part = Part::new("rollouts", || Box::pin(split::rollouts()));
+/// Who did what, and why.
+pub const AUDIT: Part = Part::new("audit", || Box::pin(split::audit()));
 /// The knobs of the sample upstreams.
 pub const LAB: Part = Part::new("lab", || Box::pin(split::lab()));
 
@@ -47,6 +51,7 @@ pub fn title(path: &str) -> &'static str {
         "cache" => "Cache",
         "query" => "Query",
         "rollouts" => "Rollouts",
+        "audit" => "Audit",
         "lab" => "Lab",
         _ => "Not found",
     }

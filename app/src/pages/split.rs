@@ -34,6 +34,11 @@ pub fn rollouts() -> Drawn {
     Ok(super::rollouts::page())
 }
 
+#[wasm_split(audit, wasm_split_path = leptos::wasm_split, preload(load_audit), fallible)]
+pub fn audit() -> Drawn {
+    Ok(super::audit::page())
+}
+
 #[wasm_split(lab, wasm_split_path = leptos::wasm_split, preload(load_lab), fallible)]
 pub fn lab() -> Drawn {
     Ok(super::lab::page())
@@ -48,6 +53,7 @@ pub async fn load(path: &str) -> bool {
         "cache" => load_cache().await,
         "query" => load_query().await,
         "rollouts" => load_rollouts().await,
+        "audit" => load_audit().await,
         "lab" => load_lab().await,
         _ => Ok(()),
     };

@@ -10,7 +10,7 @@ macro_rules! pages {
     )*};
 }
 
-pages!(breakers limits queues cache query rollouts lab);
+pages!(breakers limits queues cache query rollouts audit lab);
 
 /// It is here already.
 #[cfg(feature = "hydrate")]

@@ -87,6 +87,7 @@ pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
         workers => workers as usize,
     };
     Settings {
+        profile: None,
         console: console.listen,
         gateway: GatewaySettings {
             listen: gateway.listen,

@@ -64,7 +64,7 @@ impl Controller {
                     format!("passed: {} of {} failed", seen.0.bad, seen.0.requests)
                 }
             };
-            let cause = Cause { by: "verdict".to_owned(), reason, at_ms: unix_ms() };
+            let cause = Cause { by: "verdict".to_owned(), reason, at_ms: unix_ms(), reverts: None };
             // One that cannot be stored is in force, and told, all the same.
             if let Some((changed, _)) = rollout.take(step, place, &cause, &self.storage) {
                 tell(&self.journal, rollout, changed, cause);

@@ -6,6 +6,8 @@
 mod api;
 mod api_errors;
 mod attempts;
+mod audit;
+mod audit_kinds;
 mod blocking;
 mod bodies;
 mod breaker_switches;
