@@ -43,9 +43,10 @@ export class Gateway {
   private constructor(
     private readonly folder: string,
     readonly ports: Ports,
+    private readonly profile: Record<string, string>,
   ) {}
 
-  static async start(configuration: Configuration): Promise<Gateway> {
+  static async start(configuration: Configuration, profile?: string): Promise<Gateway> {
     if (!existsSync(BINARY)) {
       throw new Error(`${BINARY} does not exist: make build makes it, RAD_MONITOR names another`);
     }
@@ -57,7 +58,7 @@ export class Gateway {
       candidate: await freePort(),
     };
     const folder = await mkdtemp(join(tmpdir(), "rad-monitor-"));
-    const gateway = new Gateway(folder, ports);
+    const gateway = new Gateway(folder, ports, profile ? { RAD_PROFILE: profile } : {});
     await writeFile(gateway.configurationFile, header(folder, ports) + written(configuration, ports));
     await gateway.start();
     return gateway;
@@ -82,7 +83,7 @@ export class Gateway {
   async start(): Promise<void> {
     const child = spawn(BINARY, ["--config", this.configurationFile], {
       cwd: this.folder,
-      env: { PATH: process.env.PATH, HOME: this.folder, RUST_BACKTRACE: "1" },
+      env: { PATH: process.env.PATH, HOME: this.folder, RUST_BACKTRACE: "1", ...this.profile },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.child = child;

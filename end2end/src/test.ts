@@ -12,8 +12,8 @@ export const CONNECTION_LOST = /^(WebSocket connection to .* failed|Failed to lo
 const NOTHING = /(?!)/;
 
 interface Rooms {
-  /** Starts the program; it is gone after the test. */
-  launch: (configuration: Configuration) => Promise<Gateway>;
+  /** Starts the program, for a profile if one is named; it is gone after the test. */
+  launch: (configuration: Configuration, profile?: string) => Promise<Gateway>;
   /** Starts a server for the gateway to stand before; it is gone after the test. */
   upstream: (name: string) => Promise<Upstream>;
   /** Lays a wire to a port that the test can cut; it is gone after the test. */
@@ -27,8 +27,8 @@ export const test = base.extend<Rooms>({
 
   launch: async ({}, use, info) => {
     const gateways: Gateway[] = [];
-    await use(async (configuration) => {
-      const gateway = await Gateway.start(configuration);
+    await use(async (configuration, profile) => {
+      const gateway = await Gateway.start(configuration, profile);
       gateways.push(gateway);
       return gateway;
     });

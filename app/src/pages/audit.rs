@@ -41,12 +41,8 @@ struct Entry {
 }
 
 /// What can be looked for: its name in the URL, and what its field says.
-const WISHES: [(&str, &str); 4] = [
-    ("actor", "Who"),
-    ("action", "What, such as rollout or breaker.mode"),
-    ("object", "On what"),
-    ("text", "Any text"),
-];
+const WISHES: [(&str, &str); 4] =
+    [("actor", "Who"), ("action", "What, such as rollout"), ("object", "On what"), ("text", "Any text")];
 
 /// What a page with this query asks the API for.
 #[must_use]
@@ -95,8 +91,8 @@ fn log(log: Asked<Log>) -> Settled {
         settle(view! { <a class="button" href=href hidden=none>{says}</a> })
     };
     settle(view! {
-        <Card id="audit" title="What was done" class="acts" aside=settle(view! { <a href=of(|log| &log.csv) rel="external" download="audit.csv">"CSV"</a> })>{settle(view! {
-            <form class="actions wrap" method="get" action="/audit" role="search">
+        <Card id="audit" title="What was done" class="acts" aside=settle(view! { <a class="button" href=of(|log| &log.csv) rel="external" download="audit.csv">"CSV"</a> })>{settle(view! {
+            <form class="find" method="get" action="/audit" role="search">
                 {fields}
                 <button type="submit" class="primary">"Find"</button>
                 <a class="button" href="/audit">"All"</a>
@@ -104,7 +100,7 @@ fn log(log: Asked<Log>) -> Settled {
             {log.doubt()}
             <p class="muted" hidden=is(|log| log.says.is_empty())>{of(|log| &log.says)}</p>
             <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(each) row=Arc::new(move |at| entry(log, at, (outcome, why, done)))/>
-            <nav class="actions" aria-label="Pages of the log">
+            <nav class="find" aria-label="Pages of the log">
                 {to("Latest", of(|log| &log.latest))}
                 {to("Older", of(|log| &log.older))}
             </nav>
@@ -151,10 +147,15 @@ fn entry(
     row(
         text(move || format!("entry-{id}")),
         vec![
-            cell("keep", text(move || when(at_ms, live.zone()))),
+            holding(
+                "when",
+                settle(
+                    view! { {text(move || when(at_ms, live.zone()))} <small class="muted">{format!("#{id}")}</small> },
+                ),
+            ),
             holding("", to(by_href, by)),
             holding("mono", to(action_href, action)),
-            holding("one", to(object_href, object)),
+            holding("one whole", to(object_href, object)),
             cell("whole", is(change)),
             holding("whole", settle(view! { {is(said)} <small class="muted">{is(note)}</small> })),
             holding("num acting", settle(view! { <span hidden=!reverts>{button}</span> })),

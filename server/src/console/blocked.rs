@@ -87,7 +87,11 @@ pub async fn block(
             }
         };
         let receipt = act::receipt(format!("Blocked {}.", shown.address), Some(undo));
-        let change = (before.map_or(Value::Null, |before| logged(&before, now)), logged(&blocked, now));
+        // The reason of this one is the entry's own.
+        let change = (
+            before.map_or(Value::Null, |before| logged(&before, now)),
+            json!({"until": until(&blocked, now)}),
+        );
         let record = deed.entry(("client.block", &shown.address), change, &why, receipt.undo.as_ref());
         let kept = keep(console);
         let recorded = console.record(&record);
@@ -97,12 +101,14 @@ pub async fn block(
     .await
 }
 
-/// A block as the audit log has it.
+/// A block that ends, as the audit log has it.
 fn logged(blocked: &Blocked, now: Timestamp) -> Value {
+    json!({"until": until(blocked, now), "reason": reason(&blocked.reason)})
+}
+
+fn until(blocked: &Blocked, now: Timestamp) -> String {
     let until = blocked.retry_after(now).map(|left| SystemTime::now() + left);
-    let until =
-        until.map_or("for good".to_owned(), |time| humantime::format_rfc3339_seconds(time).to_string());
-    json!({"until": until, "reason": reason(&blocked.reason)})
+    until.map_or("for good".to_owned(), |time| humantime::format_rfc3339_seconds(time).to_string())
 }
 
 /// What is in force for an address, if it is what its asker believes.

@@ -52,12 +52,7 @@ fn leads(method: &str, path: &str) -> Leads {
         ("POST", "/api/blocked") => Entry(
             "/api/blocked",
             json!({"address": "203.0.113.7", "reason": "why"}),
-            [
-                json!("client.block"),
-                json!("203.0.113.7"),
-                json!(null),
-                json!({"until": "for good", "reason": "why"}),
-            ],
+            [json!("client.block"), json!("203.0.113.7"), json!(null), json!({"until": "for good"})],
         ),
         ("DELETE", "/api/blocked/{*address}") => Entry(
             "/api/blocked/203.0.113.7",
