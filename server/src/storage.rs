@@ -97,7 +97,10 @@ impl Storage {
         transaction.commit()?;
         let reader = match path.to_str() {
             Some(":memory:") => None,
-            _ => Some(Mutex::new(Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)),
+            _ => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+                Some(Mutex::new(Connection::open_with_flags(path, flags)?))
+            }
         };
         Ok(Self { connection: Mutex::new(connection), reader })
     }

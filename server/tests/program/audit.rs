@@ -1,7 +1,9 @@
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Behaviour, Program, Sides, Upstream, eventually, get, get_with, post_json};
+use crate::support::{
+    Answer, Behaviour, Program, Sides, Upstream, delete, eventually, get, get_with, post_json,
+};
 
 const PRODUCTION: (&str, &str) = ("RAD_PROFILE", "production");
 
@@ -199,12 +201,17 @@ async fn in_production_nothing_is_changed_without_a_reason() {
     assert_eq!(get(program.console, "/api/blocked").await.json(), json!([]));
     assert_eq!(entries(&program, "").await, [] as [Value; 0]);
 
+    let block = json!({"address": "203.0.113.7", "reason": "scraper"}).to_string();
+    assert_eq!(post_json(program.console, "/api/blocked", &block).await.status, StatusCode::CREATED);
+    assert_eq!(delete(program.console, "/api/blocked/203.0.113.7").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(get(program.console, "/api/blocked").await.json().as_array().map(Vec::len), Some(1));
+
     // What acts on nothing but the console needs none.
     assert_eq!(post_json(program.console, "/api/metrics/reset", "").await.status, StatusCode::OK);
     assert_eq!(share(&program, 50, "first try").await.status, StatusCode::OK);
-    assert_eq!(revert(&program, 2, " ").await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(revert(&program, 3, " ").await.status, StatusCode::BAD_REQUEST);
     assert_eq!(percent(&program).await, 50);
-    assert_eq!(revert(&program, 2, "too early").await.status, StatusCode::OK);
+    assert_eq!(revert(&program, 3, "too early").await.status, StatusCode::OK);
     assert_eq!(percent(&program).await, 0);
 }
 
@@ -278,6 +285,14 @@ async fn the_log_is_a_table_for_spreadsheets_in_which_nothing_is_a_formula() {
     assert!(lines[1].starts_with("2,20") && lines[1].contains(",api,rollout.share,r,"), "{text}");
     assert!(lines[1].contains(",\"a, \"\"b\"\"\",,,"), "{text}");
     assert!(lines[2].contains(",'=1+1,,,"), "{text}");
+    // More than are read at a time.
+    for percent in 0..600 {
+        let body = json!({"percent": f64::from(percent) / 10.0}).to_string();
+        assert_eq!(post_json(program.console, "/api/rollouts/r", &body).await.status, StatusCode::OK);
+    }
+    let all = String::from_utf8(get(program.console, "/api/audit.csv").await.body.to_vec()).unwrap();
+    let numbers = all.lines().skip(1).map(|line| line.split(',').next().unwrap().parse::<u32>().unwrap());
+    assert!(numbers.eq((1..=602).rev()), "{all}");
     let filtered = get(program.console, "/api/audit.csv?text=b").await;
     assert!(String::from_utf8(filtered.body.to_vec()).unwrap().contains("\r\n2,20"));
 }

@@ -18,7 +18,7 @@ use super::super::api::Shared;
 use super::super::error::ApiError;
 use super::super::take::Asked;
 use super::asked::Wanted;
-use crate::storage::{Filter, Kept, StorageError};
+use crate::storage::{Filter, Kept};
 
 /// So many entries are read and sent at a time.
 const AT_ONCE: u32 = 500;
@@ -39,11 +39,11 @@ const HEAD: [&str; 11] = [
 
 pub async fn export(State(console): Shared, Asked(wanted): Asked<Wanted>) -> Result<Response, ApiError> {
     let (filter, _) = wanted.read()?;
-    let (sender, parts) = mpsc::channel(2);
-    tokio::task::spawn_blocking(move || {
-        if let Err(failed) = write(&console, filter, &sender) {
+    let (sender, parts) = mpsc::channel(1);
+    tokio::spawn(async move {
+        if let Err(failed) = write(&console, filter, &sender).await {
             // The head of the answer is gone: that it breaks off tells that it is not all.
-            let _ = sender.blocking_send(Err(failed));
+            let _ = sender.send(Err(failed)).await;
         }
     });
     let headers = [
@@ -57,27 +57,29 @@ pub async fn export(State(console): Shared, Asked(wanted): Asked<Wanted>) -> Res
 #[derive(Debug, thiserror::Error)]
 enum Failed {
     #[error("the audit log could not be read")]
-    Storage(#[from] StorageError),
+    Unread,
     #[error("the table could not be written")]
-    Csv(#[from] csv::Error),
+    Unwritten(#[from] csv::Error),
 }
 
-/// Ends early where nobody reads any more.
-fn write(
+/// Ends early where nobody reads any more. A thread is taken only while the disk is read: a client that is slow to take
+/// its table keeps none.
+async fn write(
     console: &Arc<Console>,
     mut filter: Filter,
     parts: &mpsc::Sender<Result<Bytes, Failed>>,
 ) -> Result<(), Failed> {
     let mut table = table(&[])?;
     loop {
-        let entries = console.storage.audit(&filter, AT_ONCE)?;
-        let last = entries.last().map(|kept| kept.id);
+        let (console, wanted) = (Arc::clone(console), filter.clone());
+        let read = tokio::task::spawn_blocking(move || console.storage.audit(&wanted, AT_ONCE)).await;
+        let Ok(Ok(entries)) = read else { return Err(Failed::Unread) };
         table.extend(rows(&entries)?);
-        if parts.blocking_send(Ok(std::mem::take(&mut table).into())).is_err() {
+        if parts.send(Ok(std::mem::take(&mut table).into())).await.is_err() {
             return Ok(());
         }
-        match last {
-            Some(last) if entries.len() == AT_ONCE as usize => filter.before = Some(last),
+        match entries.last() {
+            Some(last) if entries.len() == AT_ONCE as usize => filter.before = Some(last.id),
             _ => return Ok(()),
         }
     }

@@ -178,5 +178,5 @@ fn what_is_kept_fits_what_is_told_of_its_size() {
         storage.append(&entry("ada", "rollout.share", "search")).unwrap();
     }
     let bytes = (size() - before) / 1_000;
-    assert!((200..400).contains(&bytes), "the README says about 300 bytes, it is {bytes}");
+    assert!((250..400).contains(&bytes), "the README says about 320 bytes, it is {bytes}");
 }
