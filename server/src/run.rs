@@ -90,7 +90,8 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
     let clock = SystemClock::new();
     plan.blocks.list.restore(storage.blocks().map_err(storage_error)?, clock.now(), SystemTime::now());
     let epoch = format!("{:x}-{:08x}", unix_ms(), RandomState::new().hash_one(0_u8) >> 32);
-    let topology = plan.topology(settings.sample.is_some());
+    let mut topology = plan.topology(settings.sample.is_some());
+    topology.reasons = settings.needs_reasons();
     let journal = Arc::new(Journal::new(epoch, topology, log.clone()));
     let modes =
         KeptModes::restore(Arc::clone(&storage), &plan, &journal, clock.now()).map_err(storage_error)?;
@@ -162,6 +163,7 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
         modes,
         caller: gateway.caller(),
         lab,
+        reasons: settings.needs_reasons(),
         sockets: SocketCounters::default(),
         stopping,
         site,

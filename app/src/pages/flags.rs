@@ -10,8 +10,7 @@ use leptos_router::hooks::use_location;
 use serde::Deserialize;
 
 use crate::components::{
-    Card, Outcome, OutcomeLine, Pill, Table, act, button, cell, holding, link, post, quoted, reason, reveal,
-    row,
+    Card, Outcome, OutcomeLine, Pill, Table, Why, act, button, cell, holding, link, post, reveal, row,
 };
 use crate::live::Asked;
 use crate::look::{query, use_look};
@@ -38,7 +37,7 @@ struct Told {
 struct List {
     all: Asked<Vec<Told>>,
     outcome: RwSignal<Outcome>,
-    why: RwSignal<String>,
+    why: Why,
     /// Counts what was changed here, so that what is shown in full is asked for anew.
     changes: RwSignal<u32>,
     chosen: Signal<String>,
@@ -65,7 +64,7 @@ impl List {
     /// Shows what was changed.
     fn done(self) -> Callback<String> {
         Callback::new(move |_| {
-            self.why.set(String::new());
+            self.why.clear();
             self.changes.update(|changes| *changes += 1);
             self.all.again();
         })
@@ -73,7 +72,7 @@ impl List {
 
     /// Posts a change; the reason is added to what it says.
     fn post(self, key: &str, what: &str, says: &str) {
-        let why = quoted(self.why.get_untracked().trim());
+        let Some(why) = self.why.given(self.outcome) else { return };
         act(
             self.outcome,
             post(format!("/api/flags/{key}/{what}"), format!("{{{says},\"reason\":{why}}}")),
@@ -89,7 +88,7 @@ pub fn page() -> Settled {
     let list = List {
         all: Asked::new("/api/flags"),
         outcome: RwSignal::new(Outcome::default()),
-        why: RwSignal::new(String::new()),
+        why: Why::new(),
         changes: RwSignal::new(0),
         chosen,
     };
@@ -114,7 +113,7 @@ pub fn page() -> Settled {
             <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(move || list.keys()) row=Arc::new(move |at| one(list, at))/>
             <form class="acting" onsubmit="return false">
                 <div class="actions">
-                    {reason(list.why, "Reason for the change")}
+                    {list.why.field("Reason for the change")}
                     {create(list)}
                 </div>
             </form>

@@ -6,8 +6,7 @@ use leptos::prelude::*;
 use serde::Deserialize;
 
 use crate::components::{
-    Bounds, Card, Outcome, OutcomeLine, Pill, Rows, Table, act, button, cell, numbered, post, quoted, reason,
-    row,
+    Bounds, Card, Outcome, OutcomeLine, Pill, Rows, Table, Why, act, button, cell, numbered, post, row,
 };
 use crate::format;
 use crate::live::{Asked, use_live};
@@ -68,21 +67,21 @@ const SWITCHES: [(&str, &str, &str); 5] = [
 
 fn plan(plans: Known, at: usize) -> Settled {
     let outcome = RwSignal::new(Outcome::default());
-    let why = RwSignal::new(String::new());
+    let why = Why::new();
     let busy = flag(move || outcome.with(|outcome| *outcome == Outcome::Under));
     let of = move |read: fn(&Plan) -> &String| {
         text(move || plans.read(|plans| plans.get(at).map(|plan| read(plan).clone())).unwrap_or_default())
     };
     let done = Callback::new(move |_| {
-        why.set(String::new());
+        why.clear();
         plans.again();
     });
     let name = plans.peek(|plans| plans.get(at).map(|plan| plan.rollout.clone())).unwrap_or_default();
     let switch = |(what, says, class): (&'static str, &'static str, &'static str)| {
         let path = format!("/api/rollouts/{}/{what}", name.replace(' ', "%20"));
         let press = Callback::new(move |()| {
-            let body = format!("{{\"reason\":{}}}", quoted(why.get_untracked().trim()));
-            act(outcome, post(path.clone(), body), done);
+            let Some(reason) = why.given(outcome) else { return };
+            act(outcome, post(path.clone(), format!("{{\"reason\":{reason}}}")), done);
         });
         let cannot = flag(move || {
             plans.read(|plans| plans.get(at).is_none_or(|plan| !plan.can.iter().any(|can| can == what)))
@@ -108,7 +107,7 @@ fn plan(plans: Known, at: usize) -> Settled {
             <p class="muted">{of(|plan| &plan.evidence)}</p>
             <Table head=&SIDES hidden=flag(move || sides() == 0) each=Arc::new(move || numbered(0..sides())) row=Arc::new(move |side| one_side(plans, at, side))/>
             <div class="actions">
-                {reason(why, "Reason for the change")}
+                {why.field("Reason for the change")}
                 {switches}
             </div>
             <OutcomeLine outcome error="rollout-error" done/>

@@ -15,7 +15,7 @@ pub fn cause(step: Step, seen: (Tally, Tally), criteria: &Criteria, at_ms: u64) 
         }
         Step::Start => ("schedule", "its time has come".to_owned()),
     };
-    Cause { by: by.to_owned(), reason, at_ms }
+    Cause { by: by.to_owned(), reason, at_ms, reverts: None }
 }
 
 /// Why a candidate was taken out, for people.

@@ -7,6 +7,8 @@ mod api;
 mod api_errors;
 mod assignment;
 mod attempts;
+mod audit;
+mod audit_kinds;
 mod blocking;
 mod bodies;
 mod breaker_switches;

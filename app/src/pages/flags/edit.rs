@@ -5,7 +5,7 @@ use rad_model::Call;
 
 use super::List;
 use super::detail::Known;
-use crate::components::{Card, Outcome, OutcomeLine, act, button, line, quoted};
+use crate::components::{Card, Outcome, OutcomeLine, act, button, line};
 use crate::settled::{Settled, settle};
 use crate::signals::{effect, flag, text};
 
@@ -29,7 +29,7 @@ pub fn area(
 }
 
 fn put(list: List, key: &str, flag: &str, version: u64) {
-    let why = quoted(list.why.get_untracked().trim());
+    let Some(why) = list.why.given(list.outcome) else { return };
     let body = format!("{{\"flag\":{flag},\"version\":{version},\"reason\":{why}}}");
     let call = Call { method: "PUT".to_owned(), path: format!("/api/flags/{key}"), body };
     act(list.outcome, call, list.done());
@@ -81,7 +81,7 @@ pub fn edit(list: List, known: Known, key: StoredValue<String>) -> Settled {
         }
     });
     let archive = Callback::new(move |()| {
-        let why = quoted(list.why.get_untracked().trim());
+        let Some(why) = list.why.given(list.outcome) else { return };
         let body = format!("{{\"version\":{},\"reason\":{why}}}", known.peek(|flag| flag.version));
         let path = key.with_value(|key| format!("/api/flags/{key}"));
         act(list.outcome, Call { method: "DELETE".to_owned(), path, body }, list.done());
