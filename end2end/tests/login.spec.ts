@@ -4,7 +4,7 @@ import AxeBuilder from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 
 import { sample } from "../src/configuration";
-import { expectLive } from "../src/dashboard";
+import { expectLive, openLive } from "../src/dashboard";
 import type { Gateway } from "../src/gateway";
 import { expect, test } from "../src/test";
 
@@ -43,6 +43,13 @@ async function enter(page: Page, gateway: Gateway, path = "/"): Promise<void> {
   await choose(page, first);
 }
 
+/** Waits for a page to come, and to come alive. */
+async function arrive(page: Page, url: string): Promise<void> {
+  await expect(page).toHaveURL(url);
+  await page.waitForFunction(() => window.RadMonitor !== undefined);
+  await expectLive(page);
+}
+
 /** Calls the API as a page of the console does. */
 function api(page: Page, gateway: Gateway, method: string, path: string, data?: unknown) {
   return page.request.fetch(gateway.console + path, { method, data, headers: { origin: gateway.console } });
@@ -68,8 +75,7 @@ test("the first login chooses a password and leads to the page that was asked fo
   await expect(page.getByRole("heading")).toHaveText("Change the password of ops");
   await expectFine(page);
   await choose(page, first);
-  await expect(page).toHaveURL(`${gateway.console}/limits?range=1m`);
-  await expectLive(page);
+  await arrive(page, `${gateway.console}/limits?range=1m`);
   await expectFine(page);
 });
 
@@ -90,13 +96,12 @@ test("a page whose session ends elsewhere goes to the login, and comes back to w
 }) => {
   const gateway = await launch(guarded());
   await enter(page, gateway, "/limits");
-  await expectLive(page);
+  await arrive(page, `${gateway.console}/limits`);
   const out = await api(page, gateway, "DELETE", "/api/session");
   expect(out.status()).toBe(204);
   await expect(page).toHaveURL(`${gateway.console}/login?to=%2Flimits`);
   await logIn(page, "ops", PASSWORD);
-  await expect(page).toHaveURL(`${gateway.console}/limits`);
-  await expectLive(page);
+  await arrive(page, `${gateway.console}/limits`);
 });
 
 test.describe(() => {
@@ -120,13 +125,11 @@ test("a viewer sees everything and is offered no switch that would be refused", 
   await page.getByRole("button", { name: "Log out ops" }).click();
   await logIn(page, "vera", password);
   await choose(page, password);
-  await expectLive(page);
-  await page.goto(`${gateway.console}/limits`);
-  await expectLive(page);
+  await arrive(page, `${gateway.console}/`);
+  await openLive(page, `${gateway.console}/limits`);
   await expect(page.getByText("Nobody is blocked.")).toBeVisible();
   await expect(page.getByRole("button", { name: "Block", exact: true })).toBeHidden();
-  await page.goto(`${gateway.console}/query`);
-  await expectLive(page);
+  await openLive(page, `${gateway.console}/query`);
   await expect(page.getByTestId("query-send")).toBeVisible();
   const refused = await api(page, gateway, "POST", "/api/metrics/reset", {});
   expect(await refused.json()).toEqual({ detail: "vera is viewer, and this takes operator" });

@@ -226,6 +226,24 @@ async fn over_tls_the_cookie_is_for_this_host_alone() {
 }
 
 #[tokio::test]
+async fn who_comes_without_tls_where_the_cookie_needs_it_is_told() {
+    let text = "[console]\nlisten = \"127.0.0.1:0\"\nhosts = [\"console.example\"]\n[console.auth]\n\
+                secure_cookies = true\npassword = \"file:password\"\n[gateway]\nlisten = \"127.0.0.1:0\"\n\
+                [storage]\npath = \"state.db\"";
+    let program = Program::with_files(text, &[("password", PASSWORD)]);
+    let form = bytes::Bytes::from("account=admin&password=correct+horse+battery");
+    for (scheme, status) in [("http", StatusCode::BAD_REQUEST), ("https", StatusCode::SEE_OTHER)] {
+        let origin = format!("{scheme}://console.example");
+        let headers = [("host", "console.example"), ("origin", origin.as_str())];
+        let browser = Browser { origin: None, ..Browser::new(&program) };
+        let answer = browser.request("POST", "/login", &headers, form.clone()).await;
+        assert_eq!(answer.status, status, "{scheme}");
+        let says = String::from_utf8_lossy(&answer.body).contains("secure_cookies");
+        assert_eq!((says, answer.headers.contains_key("set-cookie")), (scheme == "http", scheme == "https"));
+    }
+}
+
+#[tokio::test]
 async fn the_log_says_who_came_and_went() {
     let program = with_login("");
     let browser = Browser::logged_in(&program, ADMIN, PASSWORD).await;

@@ -16,9 +16,9 @@ use serde::Deserialize;
 use super::Moment;
 use super::identity::{Access, Identity};
 use super::login::{Attempt, Denied};
-use crate::console::Console;
 use crate::console::error::{ApiError, only};
 use crate::console::take::Asked;
+use crate::console::{Console, origin};
 
 pub use html::visitor;
 use html::{document, local, login_form, password_form};
@@ -92,6 +92,12 @@ async fn log_in(
 ) -> Response {
     let Some(auth) = &console.auth else { return Redirect::to("/").into_response() };
     let Form { account, password, to, .. } = Form::read(&body);
+    if auth.cookies.secure && lacks_tls(&headers) {
+        // The browser would drop the cookie without a word, and one would log in again and again.
+        let says = "This page came without TLS, and the session's cookie goes over TLS only. Use https, or set \
+                    console.auth.secure_cookies to false.";
+        return document(StatusCode::BAD_REQUEST, "Log in", &login_form(&account, &to, says));
+    }
     let before = access.known().and_then(Identity::session).copied();
     let attempt =
         Attempt { account: account.clone(), password, address: console.client(peer.ip(), &headers) };
@@ -147,6 +153,12 @@ async fn log_out(State(console): Shared, Extension(access): Extension<Access>) -
         return ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, detail).into_response();
     }
     with_cookie(auth.cookies.clear(), Redirect::to("/login"))
+}
+
+/// Whether the page that was sent came without TLS. Of this machine's own names browsers keep the cookie even so.
+fn lacks_tls(headers: &HeaderMap) -> bool {
+    let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    origin.and_then(|origin| origin.strip_prefix("http://")).is_some_and(|host| !origin::is_local(host))
 }
 
 fn with_cookie(cookie: Option<HeaderValue>, to: Redirect) -> Response {

@@ -71,10 +71,7 @@ pub fn password_form(who: &Identity, to: &str, says: &str) -> String {
 fn wrong(says: &str) -> String {
     match says {
         "" => String::new(),
-        says => format!(
-            "<p class=\"bad-text\" role=\"alert\">{}</p>",
-            html_escape::encode_text(says)
-        ),
+        says => format!("<p class=\"bad-text\" role=\"alert\">{}</p>", html_escape::encode_text(says)),
     }
 }
 
