@@ -90,22 +90,22 @@ test("a login works where no script runs, and so does logging out", async ({ bro
   await context.close();
 });
 
-test("a page whose session ends elsewhere goes to the login, and comes back to where it was", async ({
-  page,
-  launch,
-}) => {
-  const gateway = await launch(guarded());
-  await enter(page, gateway, "/limits");
-  await arrive(page, `${gateway.console}/limits`);
-  const out = await api(page, gateway, "DELETE", "/api/session");
-  expect(out.status()).toBe(204);
-  await expect(page).toHaveURL(`${gateway.console}/login?to=%2Flimits`);
-  await logIn(page, "ops", PASSWORD);
-  await arrive(page, `${gateway.console}/limits`);
-});
-
 test.describe(() => {
   test.use({ expectedNoise: /the server responded with a status of 401/ });
+
+  test("a page whose session ends elsewhere goes to the login, and comes back to where it was", async ({
+    page,
+    launch,
+  }) => {
+    const gateway = await launch(guarded());
+    await enter(page, gateway, "/limits");
+    await arrive(page, `${gateway.console}/limits`);
+    const out = await api(page, gateway, "DELETE", "/api/session");
+    expect(out.status()).toBe(204);
+    await expect(page).toHaveURL(`${gateway.console}/login?to=%2Flimits`);
+    await logIn(page, "ops", PASSWORD);
+    await arrive(page, `${gateway.console}/limits`);
+  });
 
   test("a wrong password is told in words and the name need not be written again", async ({ page, launch }) => {
     const gateway = await launch(guarded());
