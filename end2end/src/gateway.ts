@@ -75,6 +75,11 @@ export class Gateway {
     return `http://127.0.0.1:${this.ports.gateway}`;
   }
 
+  /** A file in its folder. */
+  file(name: string): string {
+    return join(this.folder, name);
+  }
+
   /** What it has written to its standard output and error. */
   get output(): string {
     return this.log.join("\n");
