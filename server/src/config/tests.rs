@@ -1,4 +1,5 @@
 mod limits;
+mod rollouts;
 mod steps;
 mod upstreams;
 
