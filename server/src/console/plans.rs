@@ -14,7 +14,7 @@ use super::api::Shared;
 use super::error::ApiError;
 use super::rollouts::{Figures, Standing};
 use crate::rollout::verdict::{FALSE_ALARM, MISS};
-use crate::rollout::{Hold, LatencyGuard, Phase, Rollout, Verdict};
+use crate::rollout::{AssignBy, Hold, LatencyGuard, Phase, Rollout, Verdict};
 use crate::storage::PastChange;
 use crate::telemetry::unix_ms;
 
@@ -122,9 +122,12 @@ fn evidence(rollout: &Rollout) -> String {
         },
     );
     format!(
-        "Since this stage began, of clients assigned by {}. Tested after every look: a candidate at its target fails in \
+        "Since this stage began, of clients told apart by {}. Tested after every look: a candidate at its target fails in \
          at most {} %, one that is bad twice as often passes in at most {} % of all cases.{latency}",
-        rollout.assign_by(),
+        match rollout.assign_by() {
+            AssignBy::Client => "address".to_owned(),
+            other => other.to_string(),
+        },
         FALSE_ALARM * 100.0,
         MISS * 100.0
     )
