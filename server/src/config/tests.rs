@@ -1,6 +1,7 @@
 mod limits;
 mod origins;
 mod shadows;
+mod rollouts;
 mod steps;
 mod upstreams;
 

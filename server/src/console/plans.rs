@@ -15,7 +15,7 @@ use super::error::ApiError;
 use super::shadows;
 use crate::rollout::shadow::Shadow;
 use crate::rollout::verdict::{FALSE_ALARM, MISS};
-use crate::rollout::{Figures, LatencyGuard, Phase, Rollout, Standing};
+use crate::rollout::{AssignBy, Figures, LatencyGuard, Phase, Rollout, Standing};
 use crate::storage::PastChange;
 use crate::telemetry::unix_ms;
 
@@ -115,9 +115,12 @@ fn evidence(rollout: &Rollout) -> String {
         },
     );
     format!(
-        "Since this stage began, of clients assigned by {}. Tested after every look: a candidate at its target fails in \
+        "Since this stage began, of clients told apart by {}. Tested after every look: a candidate at its target fails in \
          at most {} %, one that is bad twice as often passes in at most {} % of all cases.{latency}",
-        rollout.assign_by(),
+        match rollout.assign_by() {
+            AssignBy::Client => "address".to_owned(),
+            other => other.to_string(),
+        },
         FALSE_ALARM * 100.0,
         MISS * 100.0
     )

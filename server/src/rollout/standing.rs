@@ -162,10 +162,14 @@ fn side(figures: Figures) -> Value {
     json!({
         "requests": requests,
         "failed": failed,
-        "success_from": low / 100.0,
-        "success_to": high / 100.0,
+        "success_from": share(low),
+        "success_to": share(high),
         "success": { "low": low, "estimate": estimate, "high": high },
     })
+}
+
+fn share(percent: f64) -> f64 {
+    (percent * 1e4).round() / 1e6
 }
 
 /// Without what is left over from counting in twos.

@@ -118,13 +118,13 @@ fn where_sides_are_signed_a_forged_one_is_as_good_as_none() {
     }
 }
 
-/// The budget of rollout and assignment on the path of a request, nanoseconds; this asks for the rollout's part with
-/// what is counted of it, and leaves the other half to the switches.
+/// The budget of rollout and assignment on the path of a request, nanoseconds.
 const BUDGET_NS: f64 = 200.0;
 
 /// The fastest of several rounds: what a machine does beside it only makes it slower.
 fn fastest_ns(mut call: impl FnMut(usize)) -> f64 {
-    const CALLS: u32 = 50_000;
+    // Unoptimised code is asked only whether it runs.
+    const CALLS: u32 = if cfg!(debug_assertions) { 100 } else { 50_000 };
     let round = |_| {
         let started = std::time::Instant::now();
         (0..CALLS as usize).for_each(&mut call);
@@ -151,12 +151,12 @@ fn a_rollout_costs_a_request_less_than_its_budget() {
         (headers(&[("x-org-id", "organisation-4711")]), cookie(uuid), cookie(&"7".repeat(256)));
     let org = AssignBy::Header("x-org-id".parse().unwrap());
     let session = AssignBy::Cookie("session".to_owned());
-    for (what, assign, headers, is_bounded) in [
-        ("by address, no cookies", AssignBy::Client, &few, true),
-        ("by address, 4 cookies", AssignBy::Client, &many, true),
-        ("by header, no cookies", org, &few, true),
-        ("by cookie of 36 bytes among 4", session.clone(), &many, true),
-        ("by cookie of 256 bytes, the longest", session, &long, false),
+    for (what, assign, headers) in [
+        ("by address, no cookies", AssignBy::Client, &few),
+        ("by address, 4 cookies", AssignBy::Client, &many),
+        ("by header, no cookies", org, &few),
+        ("by cookie of 36 bytes among 4", session.clone(), &many),
+        ("by cookie of 256 bytes, the longest", session, &long),
     ] {
         let overrides = Overrides { header: Some("x-rad-side".parse().unwrap()), cookie: None, secret: None };
         let rollout = rollout(assign, Some(overrides), Phase::Stage(0), 25.0);
@@ -170,7 +170,8 @@ fn a_rollout_costs_a_request_less_than_its_budget() {
             black_box(side);
         });
         println!("{what:36} {ns:6.1} ns");
-        // Without the compiler's help it says nothing.
-        assert!(cfg!(debug_assertions) || !is_bounded || ns <= BUDGET_NS, "{what}: {ns} ns");
+        // Without the compiler's help it says nothing; the longest is for information.
+        let is_bounded = !cfg!(debug_assertions) && !what.ends_with("longest");
+        assert!(!is_bounded || ns <= BUDGET_NS, "{what}: {ns} ns");
     }
 }
