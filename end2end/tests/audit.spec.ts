@@ -1,3 +1,4 @@
+import AxeBuilder from "@axe-core/playwright";
 import type { Locator, Page } from "@playwright/test";
 
 import { twoSides } from "../src/configuration";
@@ -195,3 +196,33 @@ test.describe(() => {
     await expect(page.getByText("No entry is like this.")).toBeVisible();
   });
 });
+
+for (const theme of ["dark", "light"] as const) {
+  test(`a log of long names and reasons fits every window, and axe finds nothing in it, in the ${theme} theme`, async ({
+    page,
+    launch,
+  }) => {
+    const gateway = await launch(CONFIGURATION);
+    await share(gateway, 50, "x".repeat(200));
+    await share(gateway, 25, "a reason of many words ".repeat(8));
+    await gateway.api("POST", "/api/blocked", { address: "2001:db8:1234:5678::7", for: "1h", reason: "scraper" });
+    await gateway.api("POST", "/api/cache/invalidate", { organisation: "o".repeat(100) });
+    await gateway.api("POST", "/api/audit/2/revert", {});
+    await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
+    for (const width of [360, 721, 768, 1000, 1180, 1440]) {
+      await page.setViewportSize({ width, height: 900 });
+      await openLive(page, `${gateway.console}/audit`);
+      await expect(entry(page, 5)).toBeVisible();
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+      expect(wide, `a window of ${width}`).toBeLessThanOrEqual(width);
+      const outside = await page.locator("#audit").evaluate((card) =>
+        [...card.querySelectorAll("td, button, input")]
+          .filter((part) => part.getBoundingClientRect().right > card.getBoundingClientRect().right)
+          .map((part) => part.textContent),
+      );
+      expect(outside, `a window of ${width}`).toEqual([]);
+    }
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(", ")}`)).toEqual([]);
+  });
+}
