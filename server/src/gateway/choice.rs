@@ -34,7 +34,8 @@ pub fn choose(
     Some((Some((at, side)), upstream))
 }
 
-fn is_pinned(headers: &HeaderMap) -> bool {
+/// Whether a browser wants nothing but legacy.
+pub fn is_pinned(headers: &HeaderMap) -> bool {
     headers.get_all(header::COOKIE).iter().any(|cookies| {
         cookies.as_bytes().split(|byte| *byte == b';').any(|cookie| {
             let mut halves = cookie.trim_ascii().splitn(2, |byte| *byte == b'=');
