@@ -1,7 +1,7 @@
 mod limits;
 mod origins;
-mod shadows;
 mod rollouts;
+mod shadows;
 mod steps;
 mod upstreams;
 

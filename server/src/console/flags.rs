@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use rad_model::Receipt;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 

@@ -2,8 +2,6 @@
 
 mod words;
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;

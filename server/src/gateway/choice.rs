@@ -60,7 +60,8 @@ fn chosen(rollout: &Rollout, headers: &HeaderMap, now_s: impl FnOnce() -> u64) -
     (side == Side::Legacy || rollout.takes_testers()).then_some(side)
 }
 
-fn is_pinned(headers: &HeaderMap) -> bool {
+/// Whether a browser wants nothing but legacy.
+pub fn is_pinned(headers: &HeaderMap) -> bool {
     client::cookie(headers, PIN_COOKIE) == Some(PIN_LEGACY.as_bytes())
 }
 
