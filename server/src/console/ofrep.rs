@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use super::Console;
 use super::api::Shared;
+use super::auth::{Needs, takes};
 use super::error::{ApiError, only};
 use super::take::Name;
 use crate::rollout::flags::{ErrorCode, Evaluation, Failure, JsonContext, Kept, Snapshot, TARGETING_KEY};
@@ -28,8 +29,8 @@ const MAX_BODY: usize = 64 << 10;
 
 pub fn router() -> Router<std::sync::Arc<Console>> {
     Router::new()
-        .route("/evaluate/flags", only("POST", post(all)))
-        .route("/evaluate/flags/{key}", only("POST", post(one)))
+        .route("/evaluate/flags", takes(Needs::Read, only("POST", post(all))))
+        .route("/evaluate/flags/{key}", takes(Needs::Read, only("POST", post(one))))
         .fallback(missing)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(super::header_layer(header::CACHE_CONTROL, "no-store"))

@@ -97,8 +97,7 @@ pub async fn change_password(
     let attempt = Attempt { account: who.account.clone(), password: current, address };
     let outcome = auth.change_password(attempt, new, Moment::of(&console.clock)).await;
     if outcome.is_ok() {
-        let change = (Value::Null, json!({"has_new_password": true}));
-        written(&console, deed.entry(("account.password", &who.account), change, "", None)).await?;
+        password_changed(&console, &deed, &who.account).await?;
     }
     Ok(entered(auth, outcome))
 }
@@ -106,6 +105,16 @@ pub async fn change_password(
 /// Writes down what was done with accounts and tokens.
 async fn written(console: &Arc<Console>, entry: NewEntry) -> Result<(), ApiError> {
     alone(Arc::clone(console), move |console| console.record(&entry)).await
+}
+
+/// Writes down that somebody has another password.
+pub(super) async fn password_changed(
+    console: &Arc<Console>,
+    deed: &Deed,
+    account: &str,
+) -> Result<(), ApiError> {
+    let change = (Value::Null, json!({"has_new_password": true}));
+    written(console, deed.entry(("account.password", account), change, "", None)).await
 }
 
 /// The answer to who wants in, with the cookie if they are.

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use super::Moment;
 use super::identity::{Access, Identity};
 use super::login::{Attempt, Denied};
+use crate::console::audit::Deed;
 use crate::console::error::{ApiError, only};
 use crate::console::take::Asked;
 use crate::console::{Console, origin};
@@ -123,6 +124,7 @@ async fn change_password(
     Extension(access): Extension<Access>,
     ConnectInfo(peer): Peer,
     headers: HeaderMap,
+    deed: Deed,
     body: Bytes,
 ) -> Response {
     let (Some(auth), Some(who)) = (&console.auth, access.known()) else {
@@ -139,7 +141,12 @@ async fn change_password(
         false => Err(Denied::Unfit("the two new passwords are not the same".to_owned())),
     };
     match changed {
-        Ok(entered) => with_cookie(auth.cookies.set(&entered.id), Redirect::to(local(&to))),
+        Ok(entered) => {
+            if let Err(unwritten) = api::password_changed(&console, &deed, &who.account).await {
+                return unwritten.into_response();
+            }
+            with_cookie(auth.cookies.set(&entered.id), Redirect::to(local(&to)))
+        }
         Err(denied) => refusal(&denied, "Change the password", |says| password_form(who, &to, says)),
     }
 }
