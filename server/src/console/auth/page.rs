@@ -142,7 +142,7 @@ async fn change_password(
     };
     match changed {
         Ok(entered) => {
-            if let Err(unwritten) = api::password_changed(&console, &deed, &who.account).await {
+            if let Err(unwritten) = super::api::password_changed(&console, &deed, &who.account).await {
                 return unwritten.into_response();
             }
             with_cookie(auth.cookies.set(&entered.id), Redirect::to(local(&to)))
