@@ -1,12 +1,15 @@
 //! Where each rollout is, what its verdict says and what moved it; and the switches that move it.
 
+mod shadow;
+
 use std::sync::Arc;
 
 use leptos::prelude::*;
+use rad_model::Call;
 use serde::Deserialize;
 
 use crate::components::{
-    Bounds, Card, Outcome, OutcomeLine, Pill, Rows, Table, Why, act, button, cell, numbered, post, row,
+    Bounds, Card, Outcome, OutcomeLine, Pill, Rows, Table, Why, act, button, cell, numbered, row,
 };
 use crate::format;
 use crate::live::{Asked, use_live};
@@ -25,6 +28,7 @@ struct Plan {
     can: Vec<String>,
     sides: Vec<Side>,
     history: Vec<Change>,
+    shadow: shadow::Shadow,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -57,8 +61,9 @@ pub fn page() -> Settled {
 }
 
 /// Names of the switches in the API, what their buttons say, and their looks.
-const SWITCHES: [(&str, &str, &str); 5] = [
+const SWITCHES: [(&str, &str, &str); 6] = [
     ("start", "Start the stages", ""),
+    ("call_off", "Call off the planned start", ""),
     ("promote", "Promote now", ""),
     ("pause", "Pause", ""),
     ("resume", "Resume", ""),
@@ -78,10 +83,12 @@ fn plan(plans: Known, at: usize) -> Settled {
     });
     let name = plans.peek(|plans| plans.get(at).map(|plan| plan.rollout.clone())).unwrap_or_default();
     let switch = |(what, says, class): (&'static str, &'static str, &'static str)| {
-        let path = format!("/api/rollouts/{}/{what}", name.replace(' ', "%20"));
+        let (method, way) = if what == "call_off" { ("DELETE", "start") } else { ("POST", what) };
+        let path = format!("/api/rollouts/{}/{way}", name.replace(' ', "%20"));
         let press = Callback::new(move |()| {
             let Some(reason) = why.given(outcome) else { return };
-            act(outcome, post(path.clone(), format!("{{\"reason\":{reason}}}")), done);
+            let body = format!("{{\"reason\":{reason}}}");
+            act(outcome, Call { method: method.to_owned(), path: path.clone(), body }, done);
         });
         let cannot = flag(move || {
             plans.read(|plans| plans.get(at).is_none_or(|plan| !plan.can.iter().any(|can| can == what)))
@@ -112,6 +119,7 @@ fn plan(plans: Known, at: usize) -> Settled {
             </div>
             <OutcomeLine outcome error="rollout-error" done/>
         })}</Card>
+        {shadow::shadow(plans, at, &name)}
         <Card id=format!("history-{name}") title="What moved it">{settle(view! {
             <p class="muted" hidden=none>"Nothing so far."</p>
             <Table head=&CHANGES hidden=flag(move || changes() == 0) each=Arc::new(move || entries(plans, at)) row=Arc::new(move |change| one_change(plans, at, change))/>

@@ -3,7 +3,9 @@
 use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Behaviour, Program, Upstream, get, send};
+use crate::support::{
+    ADMIN, Answer, Behaviour, Browser, PASSWORD, Program, Sides, Upstream, get, post_json, send, with_login,
+};
 
 /// What a call of the API leads to.
 enum Leads {
@@ -104,7 +106,68 @@ fn leads(method: &str, path: &str) -> Leads {
             json!({"reason": "why"}),
             [json!("rollout.rollback"), json!("r"), stage(100, "stage", 2), rolled_back()],
         ),
-        ("POST", "/api/audit/{id}/revert") => Elsewhere,
+        // No start is planned here, so that there is none to be called off.
+        ("DELETE", "/api/rollouts/{name}/start") => Elsewhere,
+        ("POST", "/api/rollouts/{name}/override") => Entry(
+            "/api/rollouts/r/override",
+            json!({"side": "candidate"}),
+            [
+                json!("rollout.override"),
+                json!("r"),
+                json!(null),
+                json!({"side": "candidate", "expires_at_ms": null}),
+            ],
+        ),
+        ("POST", "/api/rollouts/{name}/shadow") => Entry(
+            "/api/rollouts/r/shadow",
+            json!({"percent": 5, "reason": "why"}),
+            [json!("shadow.share"), json!("r"), json!({"percent": 0}), json!({"percent": 5})],
+        ),
+        ("POST", "/api/rollouts/{name}/shadow/reset") => Entry(
+            "/api/rollouts/r/shadow/reset",
+            json!({"reason": "why"}),
+            [json!("shadow.reset"), json!("r"), json!({"compared": 0}), json!({"compared": 0})],
+        ),
+        // Anybody can say so, and it moves nothing.
+        ("POST", "/api/client/{name}/report") => Nowhere,
+        ("PUT", "/api/flags/{key}") => Entry(
+            "/api/flags/f",
+            json!({"flag": {"on": true, "variants": {"on": true, "off": false}, "off_variant": "off", "default": "on"},
+                   "reason": "why"}),
+            [json!("flag.replace"), json!("f"), json!(null), some],
+        ),
+        ("DELETE", "/api/flags/{key}") => Entry(
+            "/api/flags/f",
+            json!({"reason": "why"}),
+            [json!("flag.archive"), json!("f"), some, json!(null)],
+        ),
+        ("POST", "/api/flags/{key}/toggle") => Entry(
+            "/api/flags/rad.request-log/toggle",
+            json!({"on": false, "reason": "why"}),
+            [json!("flag.toggle"), json!("rad.request-log"), some.clone(), some],
+        ),
+        ("POST", "/api/flags/{key}/share") => Entry(
+            "/api/flags/rad.request-log/share",
+            json!({"percent": 50, "reason": "why"}),
+            [json!("flag.share"), json!("rad.request-log"), some.clone(), some],
+        ),
+        ("POST", "/api/flags/{key}/revert") => Entry(
+            "/api/flags/rad.request-log/revert",
+            json!({"to": 1, "reason": "why"}),
+            [json!("flag.revert"), json!("rad.request-log"), some.clone(), some],
+        ),
+        ("POST", "/api/flags/{key}/evaluate") => Nowhere,
+        // Who comes and goes changes nothing; the rest needs a login, see below.
+        (_, "/api/session") => Nowhere,
+        (
+            _,
+            "/api/session/password"
+            | "/api/accounts"
+            | "/api/accounts/{name}"
+            | "/api/tokens"
+            | "/api/tokens/{id}",
+        )
+        | ("POST", "/api/audit/{id}/revert") => Elsewhere,
         ("PATCH", "/api/lab/traffic") => Entry(
             "/api/lab/traffic",
             json!({"requests_per_second": 1}),
@@ -146,7 +209,8 @@ async fn calls(program: &Program) -> Vec<(String, String)> {
     let (_, paths) = known.split_once("the API has ").unwrap();
     let mut calls = Vec::new();
     for path in paths.split(", ") {
-        let some = path.replace("{name}", "r").replace("{*address}", "x").replace("{id}", "1");
+        let some =
+            path.replace("{name}", "r").replace("{*address}", "x").replace("{id}", "1").replace("{key}", "f");
         let answer = call(program, "OPTIONS", &some.replace("{upstream}", "legacy"), &json!(null)).await;
         assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
         let allowed = answer.header("allow").split(", ").filter(|method| !["GET", "HEAD"].contains(method));
@@ -161,6 +225,7 @@ async fn every_change_leaves_one_entry_that_says_who_what_and_why() {
     let program = Program::start(&format!(
         "[sample]\nlegacy = \"127.0.0.1:0\"\ncandidate = \"127.0.0.1:0\"\n{}{}\
          [rollouts.r]\nlegacy = \"u\"\ncandidate = \"v\"\nstages = [10, 100]\nbake = \"1h\"\n\
+         override = {{ header = \"x-rad-side\" }}\n\
          [[routes]]\npath = \"/\"\nrollout = \"r\"\nlimits = []\ncache = {{ ttl = \"1m\", tags = [\"counts\"] }}",
         upstream.table("u", ""),
         upstream.table("v", "")
@@ -203,4 +268,75 @@ async fn every_change_leaves_one_entry_that_says_who_what_and_why() {
     }
     // No call of those that read leaves anything.
     assert_eq!(get(program.console, "/api/audit/verify").await.json()["entries"], entries);
+}
+
+#[tokio::test]
+async fn a_start_that_is_planned_and_called_off_leaves_an_entry_each() {
+    let sides = Sides::new("stages = [10, 100]", "").await;
+    let program = sides.start();
+    let planned = json!({"at": "2999-12-01T08:00:00Z", "reason": "why"}).to_string();
+    let far = post_json(program.console, "/api/rollouts/r/start", &planned).await;
+    assert_eq!(far.status, StatusCode::BAD_REQUEST, "{far:?}");
+    let at =
+        humantime::format_rfc3339_seconds(std::time::SystemTime::now() + std::time::Duration::from_hours(48));
+    let planned = json!({"at": at.to_string(), "reason": "why"});
+    assert_eq!(call(&program, "POST", "/api/rollouts/r/start", &planned).await.status, StatusCode::OK);
+    let off = json!({"reason": "not yet"});
+    assert_eq!(call(&program, "DELETE", "/api/rollouts/r/start", &off).await.status, StatusCode::OK);
+    let all = get(program.console, "/api/audit").await.json();
+    let entries = all["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 2, "{all}");
+    assert_eq!(
+        (&entries[1]["action"], &entries[1]["before"]),
+        (&json!("rollout.plan"), &json!({"starts_at": null}))
+    );
+    assert_eq!(entries[1]["after"], entries[0]["before"]);
+    assert_eq!(
+        (&entries[0]["action"], &entries[0]["after"], &entries[0]["reason"]),
+        (&json!("rollout.call_off"), &json!({"starts_at": null}), &json!("not yet"))
+    );
+}
+
+#[tokio::test]
+async fn what_is_done_with_accounts_and_tokens_is_written_down_without_what_lets_in() {
+    let program = with_login("");
+    let mut admin = Browser::logged_in(&program, ADMIN, PASSWORD).await;
+    let made = admin.send("POST", "/api/accounts", json!({"name": "ada", "role": "viewer"})).await;
+    let drawn = made.json()["password"].as_str().unwrap().to_owned();
+    admin.send("PATCH", "/api/accounts/ada", json!({"role": "operator"})).await;
+    let token = admin.send("POST", "/api/tokens", json!({"name": "ci", "scopes": ["read"]})).await.json();
+    let (secret, id) = (token["token"].as_str().unwrap().to_owned(), token["id"].as_i64().unwrap());
+    admin.send("DELETE", &format!("/api/tokens/{id}"), json!(null)).await;
+    admin.send("DELETE", "/api/accounts/ada", json!(null)).await;
+    let another = "another horse battery";
+    let changed =
+        admin.send("POST", "/api/session/password", json!({"current": PASSWORD, "new": another})).await;
+    assert_eq!(changed.status, StatusCode::OK, "{changed:?}");
+    admin.keep(&changed);
+    let all = admin.get("/api/audit").await;
+    let text = String::from_utf8_lossy(&all.body).into_owned();
+    for secret in [&drawn, &secret, &PASSWORD.to_owned(), &another.to_owned()] {
+        assert!(!text.contains(secret.as_str()), "{secret}");
+    }
+    let entries = all.json()["entries"].as_array().unwrap().clone();
+    let told: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry["action"].as_str().unwrap(), entry["object"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("account.password", ADMIN),
+            ("account.remove", "ada"),
+            ("token.remove", "ci"),
+            ("token.add", "ci"),
+            ("account.change", "ada"),
+            ("account.add", "ada"),
+        ]
+    );
+    assert!(entries.iter().all(|entry| entry["actor"] == ADMIN), "{text}");
+    assert_eq!(
+        (&entries[4]["before"], &entries[4]["after"]["role"]),
+        (&json!({"role": "viewer"}), &json!("operator"))
+    );
 }

@@ -44,32 +44,16 @@ pub struct Detail {
     /// Where it is evaluated now.
     environment: Environment,
     needs: String,
-    rules: Vec<String>,
-    variants: Vec<Variant>,
+    /// For tables: name, share and value of each variant; each rule; version, time, what, who and why of each change.
+    variant_rows: Vec<[String; 3]>,
+    rule_rows: Vec<[String; 1]>,
+    history_rows: Vec<[String; 5]>,
     /// The variant whose share the page sets, and that share in percent; empty where there is none to set.
     shared: String,
     share: String,
-    history: Vec<Past>,
     /// As it is put, for people to edit.
     text: String,
     flag: Flag,
-}
-
-#[derive(Debug, Serialize)]
-struct Variant {
-    name: String,
-    value: String,
-    share: String,
-}
-
-#[derive(Debug, Serialize)]
-struct Past {
-    version: u64,
-    at_ms: u64,
-    when: String,
-    what: String,
-    by: String,
-    reason: String,
 }
 
 pub fn list(console: &Console) -> Vec<Summary> {
@@ -176,24 +160,23 @@ pub fn detail(console: &Console, key: &str) -> Option<Detail> {
             true => String::new(),
             false => format!("Needs {}; else everybody gets {}.", needs.join(" and "), flag.off_variant),
         },
-        rules: flag.rules_in_words(),
-        variants: flag.variants.iter().map(|(name, value)| variant(flag, name, value)).collect(),
+        variant_rows: flag.variants.iter().map(|(name, value)| variant(flag, name, value)).collect(),
+        rule_rows: flag.rules_in_words().into_iter().map(|rule| [rule]).collect(),
+        history_rows: past.into_iter().map(told).collect(),
         shared,
         share,
-        history: past.into_iter().map(told).collect(),
         text: serde_json::to_string_pretty(&**flag).unwrap_or_default(),
         flag: Flag::clone(flag),
     })
 }
 
-fn variant(flag: &Flag, name: &str, value: &Value) -> Variant {
-    let share = format!("{} %", flag.otherwise.share(name));
-    Variant { name: name.to_owned(), value: value.to_string(), share }
+fn variant(flag: &Flag, name: &str, value: &Value) -> [String; 3] {
+    [name.to_owned(), format!("{} %", flag.otherwise.share(name)), value.to_string()]
 }
 
-fn told(past: PastFlag) -> Past {
+fn told(past: PastFlag) -> [String; 5] {
     let PastFlag { version, at_ms, what, by, reason, .. } = past;
-    Past { version, at_ms, when: format!("{} ago", ago(at_ms)), what, by, reason }
+    [version.to_string(), format!("{} ago", ago(at_ms)), what, by, reason]
 }
 
 /// The variant whose share is meant where none is named: of a boolean flag the one that is true.
