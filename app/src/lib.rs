@@ -73,6 +73,18 @@ pub fn requested_path() -> String {
     use_context::<RequestUrl>().map_or("/".to_owned(), |url| path_of(url.as_ref()).to_owned())
 }
 
+/// The address of the page that the server draws at the moment, with what stands behind its `?`.
+#[must_use]
+pub fn requested() -> String {
+    let query =
+        use_context::<RequestUrl>().and_then(|url| query_of(url.as_ref()).map(|query| format!("?{query}")));
+    requested_path() + &query.unwrap_or_default()
+}
+
+fn query_of(url: &str) -> Option<&str> {
+    url.split('#').next()?.split_once('?').map(|(_, query)| query)
+}
+
 /// The path of `http://host/path?query`, which is how Leptos tells what is asked for.
 fn path_of(url: &str) -> &str {
     let url = url.split(['?', '#']).next().unwrap_or_default();
@@ -177,6 +189,7 @@ fn Console() -> impl IntoView {
                         <Route path=path!("/query") view={pages::QUERY}/>
                         <Route path=path!("/rollouts") view={pages::ROLLOUTS}/>
                         <Route path=path!("/flags/:name?") view={pages::FLAGS}/>
+                        <Route path=path!("/audit") view={pages::AUDIT}/>
                         <Route path=path!("/lab") view={pages::LAB}/>
                     </FlatRoutes>
                 </main>
@@ -196,5 +209,7 @@ mod tests {
         assert_eq!(path_of("http://leptos.dev/"), "/");
         assert_eq!(path_of("http://leptos.dev"), "/");
         assert_eq!(path_of("/limits?route=/a"), "/limits");
+        assert_eq!(query_of("http://leptos.dev/audit?text=a?b#c"), Some("text=a?b"));
+        assert_eq!(query_of("http://leptos.dev/audit"), None);
     }
 }

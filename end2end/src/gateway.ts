@@ -43,10 +43,11 @@ export class Gateway {
   private constructor(
     private readonly folder: string,
     readonly ports: Ports,
+    private readonly profile: Record<string, string>,
   ) {}
 
-  /** With further keys of the table `[console]`, which the configuration cannot open once more. */
-  static async start(configuration: Configuration, consoleKeys = ""): Promise<Gateway> {
+  /** With further keys of the table `[console]`, which the configuration cannot open once more; for a profile. */
+  static async start(configuration: Configuration, consoleKeys = "", profile?: string): Promise<Gateway> {
     if (!existsSync(BINARY)) {
       throw new Error(`${BINARY} does not exist: make build makes it, RAD_MONITOR names another`);
     }
@@ -58,7 +59,7 @@ export class Gateway {
       candidate: await freePort(),
     };
     const folder = await mkdtemp(join(tmpdir(), "rad-monitor-"));
-    const gateway = new Gateway(folder, ports);
+    const gateway = new Gateway(folder, ports, profile ? { RAD_PROFILE: profile } : {});
     await writeFile(gateway.configurationFile, header(folder, ports, consoleKeys) + written(configuration, ports));
     await gateway.start();
     return gateway;
@@ -74,6 +75,11 @@ export class Gateway {
     return `http://127.0.0.1:${this.ports.gateway}`;
   }
 
+  /** A file in its folder. */
+  file(name: string): string {
+    return join(this.folder, name);
+  }
+
   /** What it has written to its standard output and error. */
   get output(): string {
     return this.log.join("\n");
@@ -83,7 +89,7 @@ export class Gateway {
   async start(): Promise<void> {
     const child = spawn(BINARY, ["--config", this.configurationFile], {
       cwd: this.folder,
-      env: { PATH: process.env.PATH, HOME: this.folder, RUST_BACKTRACE: "1" },
+      env: { PATH: process.env.PATH, HOME: this.folder, RUST_BACKTRACE: "1", ...this.profile },
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.child = child;

@@ -14,7 +14,7 @@ const NOTHING = /(?!)/;
 
 interface Rooms {
   /** Starts the program; it is gone after the test. */
-  launch: (configuration: Configuration, consoleKeys?: string) => Promise<Gateway>;
+  launch: (configuration: Configuration, consoleKeys?: string, profile?: string) => Promise<Gateway>;
   /** Starts a server for the gateway to stand before; it is gone after the test. */
   upstream: (name: string) => Promise<Upstream>;
   /** Starts the site of a legacy page, with two backends of its own; it is gone after the test. */
@@ -30,8 +30,8 @@ export const test = base.extend<Rooms>({
 
   launch: async ({}, use, info) => {
     const gateways: Gateway[] = [];
-    await use(async (configuration, consoleKeys) => {
-      const gateway = await Gateway.start(configuration, consoleKeys);
+    await use(async (configuration, consoleKeys, profile) => {
+      const gateway = await Gateway.start(configuration, consoleKeys, profile);
       gateways.push(gateway);
       return gateway;
     });

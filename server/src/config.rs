@@ -37,6 +37,8 @@ pub const SHIPPED: &str = include_str!("../rad-monitor.toml");
 /// A configuration that has been checked.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// For which surroundings the program runs, if that was said.
+    pub profile: Option<Profile>,
     pub console: SocketAddr,
     /// Names by which the console is reached, in small letters.
     pub hosts: Vec<String>,
@@ -57,8 +59,6 @@ pub struct Settings {
     pub rollouts: Vec<RolloutSettings>,
     pub routes: Vec<RouteSettings>,
     pub flags: Vec<FlagSettings>,
-    /// For which surroundings it runs, if that was said.
-    pub profile: Option<Profile>,
 }
 
 /// How a flag begins.
@@ -310,6 +310,12 @@ fn list(problems: &[Problem]) -> String {
 }
 
 impl Settings {
+    /// Whether who changes something has to say why.
+    #[must_use]
+    pub fn needs_reasons(&self) -> bool {
+        self.profile == Some(Profile::Production)
+    }
+
     /// Reads and checks a file.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod act;
 mod answers;
 mod api;
+mod audit;
 mod auth;
 mod blocked;
 mod breakers;
@@ -27,11 +28,11 @@ mod socket;
 mod take;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use app::board::Board;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, OriginalUri};
+use axum::extract::{DefaultBodyLimit, Extension, OriginalUri};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, delete, get, patch, post};
@@ -53,7 +54,7 @@ pub use self::client::Outside;
 pub use self::cross_origin::Origins;
 use self::error::only;
 use crate::gateway::{Caller, Peer, Plan};
-use crate::rollout::Switchboard;
+use crate::rollout::{Switchboard, Switches};
 use crate::sample::Lab;
 use crate::storage::Storage;
 use crate::telemetry::journal::Journal;
@@ -73,9 +74,12 @@ pub struct Console {
     pub exporter: Arc<Exporter>,
     pub storage: Arc<Storage>,
     pub flags: Arc<Switchboard>,
+    pub switches: Switches,
     pub modes: KeptModes,
     pub caller: Caller,
     pub lab: Option<Lab>,
+    /// Whether who acts on the gateway has to say why.
+    pub reasons: bool,
     pub sockets: SocketCounters,
     /// Turns true when the program begins to leave.
     pub stopping: watch::Receiver<bool>,
@@ -130,7 +134,10 @@ pub async fn serve(console: Arc<Console>, listener: TcpListener) -> std::io::Res
     if let Some(auth) = console.auth.clone() {
         tokio::spawn(auth.keep(console.clock));
     }
-    let app = router(console).into_make_service_with_connect_info::<SocketAddr>();
+    // Held here alone, so that the router does not keep itself.
+    let whole = Arc::new(OnceLock::new());
+    let app = router(console, Arc::downgrade(&whole));
+    let app = whole.get_or_init(|| app).clone().into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, app)
         .with_graceful_shutdown(async move {
             let _ = stopping.wait_for(|stop| *stop).await;
@@ -138,7 +145,7 @@ pub async fn serve(console: Arc<Console>, listener: TcpListener) -> std::io::Res
         .await
 }
 
-fn router(console: Arc<Console>) -> Router {
+fn router(console: Arc<Console>, whole: audit::Whole) -> Router {
     // A path, its methods, what they take (each other than GET and HEAD is a change), and who answers.
     let api = [
         ("/metrics", "GET, HEAD", Needs::Read, get(api::metrics)),
@@ -199,7 +206,15 @@ fn router(console: Arc<Console>) -> Router {
         ("/flags/{key}/share", "POST", Needs::Change(Scope::Flags), post(flags::share)),
         ("/flags/{key}/history", "GET, HEAD", Needs::Read, get(flags::history)),
         ("/flags/{key}/revert", "POST", Needs::Change(Scope::Flags), post(flags::revert)),
+        // It changes nothing.
         ("/flags/{key}/evaluate", "POST", Needs::Read, post(flags::evaluate)),
+        ("/audit", "GET, HEAD", Needs::Read, get(audit::list)),
+        ("/audit.csv", "GET, HEAD", Needs::Read, get(audit::export)),
+        ("/audit/page", "GET, HEAD", Needs::Read, get(audit::page)),
+        ("/audit/verify", "GET, HEAD", Needs::Read, get(audit::verify)),
+        ("/audit/{id}", "GET, HEAD", Needs::Read, get(audit::one)),
+        // What takes the entry back goes through the gate once more, and takes what it takes.
+        ("/audit/{id}/revert", "POST", Needs::Read, post(audit::revert)),
         ("/lab", "GET, HEAD", Needs::Read, get(lab::state)),
         ("/lab/traffic", "PATCH", Needs::Change(Scope::Lab), patch(lab::traffic)),
         ("/lab/{upstream}", "PATCH", Needs::Change(Scope::Lab), patch(lab::turn)),
@@ -222,6 +237,7 @@ fn router(console: Arc<Console>) -> Router {
             api.route(path, takes(needs, only(allowed, methods)))
         })
         .fallback(missing)
+        .layer(Extension(whole))
         .layer(DefaultBodyLimit::max(take::MAX_BODY))
         .layer(header_layer(header::CACHE_CONTROL, "no-store"));
     let nothing_sniffs = header_layer(header::X_CONTENT_TYPE_OPTIONS, "nosniff");

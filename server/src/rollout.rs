@@ -5,6 +5,7 @@ mod browsers;
 pub mod calendar;
 mod controller;
 mod course;
+mod entry;
 mod evidence;
 pub mod flags;
 mod overrides;
@@ -27,6 +28,7 @@ pub use browsers::browser_seed;
 pub use calendar::Calendar;
 pub use controller::{Controller, tell};
 pub use course::{Course, NotNow, Order, Place, Rules};
+pub use entry::undo;
 pub use evidence::Evidence;
 pub use overrides::{LONGEST_S, Overrides, Secret};
 pub use stages::{Hold, Phase, Stages, Step, Waits};
@@ -96,13 +98,15 @@ pub struct Changed {
     pub to: Place,
 }
 
-/// Who changes a rollout, and why: for its history.
+/// Who changes a rollout, and why: for its history and the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
     pub by: String,
     pub reason: String,
     /// Milliseconds since 1970.
     pub at_ms: u64,
+    /// The entry of the audit log that this takes back.
+    pub reverts: Option<i64>,
 }
 
 /// Why an order was not carried out.
@@ -273,7 +277,7 @@ impl Rollout {
         if course.place() == from {
             return Ok((Changed { from, to: from }, Ok(())));
         }
-        Ok(self.enforce(&course, from, cause, storage))
+        Ok(self.enforce(&course, from, (order.action(), cause), storage))
     }
 
     /// Looks at what was counted; what is to be done then where it is, and what was seen. It is not yet done.
@@ -303,21 +307,22 @@ impl Rollout {
             return None;
         }
         course.take(step, &self.stages, cause.at_ms);
-        Some(self.enforce(&course, place, cause, storage))
+        Some(self.enforce(&course, place, (step.action(), cause), storage))
     }
 
     fn enforce(
         &self,
         course: &MutexGuard<'_, Course>,
         from: Place,
-        cause: &Cause,
+        (action, cause): (&str, &Cause),
         storage: &Storage,
     ) -> (Changed, Result<(), StorageError>) {
-        let to = course.place();
-        self.basis_points.store(to.share.basis_points(), Ordering::Release);
-        self.rolled_back_ms.store(rolled_back_ms(to), Ordering::Release);
-        self.places.send_replace(to);
-        (Changed { from, to }, storage.save_rollout(&self.name, from, to, cause))
+        let changed = Changed { from, to: course.place() };
+        self.basis_points.store(changed.to.share.basis_points(), Ordering::Release);
+        self.rolled_back_ms.store(rolled_back_ms(changed.to), Ordering::Release);
+        self.places.send_replace(changed.to);
+        let entry = entry::entry(&self.name, action, changed, cause);
+        (changed, storage.save_rollout(&self.name, from, changed.to, &entry))
     }
 
     fn lock(&self) -> MutexGuard<'_, Course> {

@@ -90,7 +90,8 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
     let clock = SystemClock::new();
     plan.blocks.list.restore(storage.blocks().map_err(storage_error)?, clock.now(), SystemTime::now());
     let epoch = format!("{:x}-{:08x}", unix_ms(), RandomState::new().hash_one(0_u8) >> 32);
-    let topology = plan.topology(settings.sample.is_some());
+    let mut topology = plan.topology(settings.sample.is_some());
+    topology.reasons = settings.needs_reasons();
     let journal = Arc::new(Journal::new(epoch, topology, log.clone()));
     let modes =
         KeptModes::restore(Arc::clone(&storage), &plan, &journal, clock.now()).map_err(storage_error)?;
@@ -132,7 +133,9 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
         let traffic = Traffic { gateway, requests_per_second: lab.rate(), paths: sample_paths(&plan) };
         tokio::spawn(sample::run_traffic(traffic));
     }
-    tokio::spawn(Sampler::new(Arc::clone(&plan), Arc::clone(&registry), Arc::clone(&journal), clock).run());
+    let sampler =
+        Sampler::new(Arc::clone(&plan), Arc::clone(&registry), Arc::clone(&journal), switches.clone(), clock);
+    tokio::spawn(sampler.run());
     let site = Site::locate();
     let is_complete = site.is_complete();
     let controller = Controller::new(
@@ -140,7 +143,7 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
         Arc::clone(&registry),
         Arc::clone(&journal),
         Arc::clone(&storage),
-        switches,
+        switches.clone(),
         clock,
     );
     tokio::spawn(controller.run());
@@ -156,9 +159,11 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
         exporter,
         storage,
         flags,
+        switches,
         modes,
         caller: gateway.caller(),
         lab,
+        reasons: settings.needs_reasons(),
         sockets: SocketCounters::default(),
         stopping,
         site,

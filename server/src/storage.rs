@@ -3,6 +3,7 @@
 //! Write-ahead log and `synchronous=FULL`: when a change is acknowledged it is on the disk.
 
 mod accounts;
+mod audit;
 mod flags;
 mod modes;
 mod rollouts;
@@ -16,9 +17,10 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rad_resilience::block::{SavedBlock, SavedBlocks};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OpenFlags, params};
 
 pub use accounts::StoredAccount;
+pub use audit::{Filter, Kept, NewEntry, Verified};
 pub use flags::{PastFlag, StoredFlag};
 pub use modes::SetMode;
 pub use rollouts::{PastChange, StoredRollout};
@@ -90,6 +92,7 @@ const MIGRATIONS: &[&str] = &[
         at_unix_ms INTEGER NOT NULL,
         PRIMARY KEY (key, version)
     ) STRICT",
+    audit::SCHEMA,
 ];
 
 /// Why something could not be stored or read.
@@ -105,6 +108,8 @@ pub enum StorageError {
 #[derive(Debug)]
 pub struct Storage {
     connection: Mutex<Connection>,
+    /// For what reads for long: nobody who writes waits for it. None where the database is in memory.
+    reader: Option<Mutex<Connection>>,
 }
 
 impl Storage {
@@ -129,7 +134,14 @@ impl Storage {
         }
         transaction.pragma_update(None, "user_version", i64::try_from(known).unwrap_or(i64::MAX))?;
         transaction.commit()?;
-        Ok(Self { connection: Mutex::new(connection) })
+        let reader = match path.to_str() {
+            Some(":memory:") => None,
+            _ => {
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+                Some(Mutex::new(Connection::open_with_flags(path, flags)?))
+            }
+        };
+        Ok(Self { connection: Mutex::new(connection), reader })
     }
 
     /// The blocked clients as they were last kept.
@@ -173,6 +185,11 @@ impl Storage {
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To read only.
+    fn lock_reader(&self) -> MutexGuard<'_, Connection> {
+        self.reader.as_ref().unwrap_or(&self.connection).lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

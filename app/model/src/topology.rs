@@ -14,6 +14,9 @@ pub struct Topology {
     pub rollouts: Vec<RolloutInfo>,
     /// Whether the sample upstreams run, and with them the Lab.
     pub lab: bool,
+    /// Whether who changes something has to say why: so it is in production.
+    #[serde(default)]
+    pub reasons: bool,
 }
 
 /// One route of the gateway.

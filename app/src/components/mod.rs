@@ -44,7 +44,7 @@ pub use meter::Meter;
 pub use outcome::{Outcome, OutcomeLine, act, post, quoted};
 pub use pause::Pause;
 pub use pill::Pill;
-pub use press::{button, line, reason};
+pub use press::{Why, button, line};
 pub use rail::Rail;
 pub use reveal::reveal;
 pub use rows::{Rows, numbered};

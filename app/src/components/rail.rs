@@ -17,6 +17,7 @@ const QUEUES: &str = "M2 4h12M2 8h8M2 12h4";
 const CACHE: &str = "M3 4c0-3 10-3 10 0v8c0 3-10 3-10 0V4c0 3 10 3 10 0";
 const QUERY: &str = "M7 2a5 5 0 1 0 .01 0M11 11l3 3";
 const FLAGS: &str = "M4 15V2M4 3h8l-2 3 2 3H4";
+const AUDIT: &str = "M4 2h8v12H4zM6 5h4M6 8h4M6 11h2";
 const LAB: &str = "M6 2v4l-4 7h12l-4-7V2M5 2h6";
 
 /// Lists the pages that there are; the Lab only where the sample upstreams run.
@@ -53,6 +54,7 @@ pub fn Rail() -> impl IntoView {
             {link("/cache", CACHE, "Cache", false.into())}
             {link("/query", QUERY, "Query", false.into())}
             {link("/flags", FLAGS, "Flags", false.into())}
+            {link("/audit", AUDIT, "Audit", false.into())}
             {link("/lab", LAB, "Lab", no_lab)}
         </nav>
     })

@@ -12,7 +12,7 @@ use crate::range::Range;
 use crate::settled::settle;
 use crate::signals::effect;
 
-const LIST: [(&str, &str); 15] = [
+const LIST: [(&str, &str); 16] = [
     ("p", "Pause, or resume"),
     ("t", "Theme: auto, light, dark"),
     ("1 2 3", "Range: 1, 5, 15 minutes"),
@@ -25,6 +25,7 @@ const LIST: [(&str, &str); 15] = [
     ("g u", "Go to the queues"),
     ("g c", "Go to the cache"),
     ("g s", "Go to the query page"),
+    ("g a", "Go to the audit log"),
     ("g l", "Go to the Lab"),
     ("← →", "In a chart: read single moments"),
     ("?", "This list"),
@@ -61,6 +62,7 @@ pub fn Shortcuts() -> impl IntoView {
             "u" if went => go(&to("/queues"), true),
             "c" if went => go(&to("/cache"), true),
             "s" if went => go(&to("/query"), true),
+            "a" if went => go(&to("/audit"), true),
             "l" if went => go(&to("/lab"), true),
             "p" => live.toggle_pause(),
             "t" => theme::switch(theme),

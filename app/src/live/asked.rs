@@ -37,7 +37,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Asked<T> {
     /// Asks for a path of the API from now on.
     #[must_use]
     pub fn new(path: &str) -> Self {
-        let source = Source::new(path, |text| match http::understood::<T>(text) {
+        let source = Source::new(path.to_owned(), |text| match http::understood::<T>(text) {
             Ok(value) => Some(Box::new(value)),
             Err(_) => None,
         });
@@ -103,11 +103,11 @@ pub fn keep_with_the_program() {
 }
 
 impl Source {
-    fn new(path: &str, understand: fn(&str) -> Value) -> Self {
-        let text = Answers::take(path).unwrap_or_default();
+    fn new(path: String, understand: fn(&str) -> Value) -> Self {
+        let text = Answers::take(&path).unwrap_or_default();
         let source = Self {
             live: use_live(),
-            path: StoredValue::new(path.to_owned()),
+            path: StoredValue::new(path),
             understand,
             value: StoredValue::new(understand(&text)),
             text: StoredValue::new(text),
@@ -135,7 +135,7 @@ impl Source {
             *last = (last.0.wrapping_add(1), Some(0));
             last.0
         });
-        let (Some(number), Some(path)) = (number, self.path.try_get_value()) else { return };
+        let Some((number, path)) = number.zip(self.path.try_get_value()) else { return };
         spawn_local(async move {
             let answer = http::ask("GET", &path, None).await;
             // In a page that is gone, nobody asks any more.

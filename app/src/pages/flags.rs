@@ -10,7 +10,7 @@ use leptos_router::hooks::use_location;
 use rad_model::Call;
 use serde::Deserialize;
 
-use crate::components::{Outcome, act, button, cell, holding, line, link, quoted, reason, reveal, row};
+use crate::components::{Outcome, Why, act, button, cell, holding, line, link, reveal, row};
 use crate::live::Asked;
 use crate::look::{query, use_look};
 use crate::settled::{Settled, changing, settle};
@@ -36,7 +36,7 @@ struct Told {
 struct List {
     all: Asked<Vec<Told>>,
     outcome: RwSignal<Outcome>,
-    why: RwSignal<String>,
+    why: Why,
     /// Tells that something was changed here.
     changed: RwSignal<()>,
     chosen: Signal<String>,
@@ -59,7 +59,7 @@ impl List {
     /// Shows what was changed.
     fn done(self) -> Callback<String> {
         Callback::new(move |_| {
-            self.why.set(String::new());
+            self.why.clear();
             self.changed.set(());
             self.all.again();
         })
@@ -71,7 +71,7 @@ impl List {
 
     /// Sends a change to a path below that of a flag; the reason is added to what it says.
     fn send(self, method: &str, path: &str, says: &str) {
-        let why = quoted(self.why.get_untracked().trim());
+        let Some(why) = self.why.given(self.outcome) else { return };
         let body = format!("{{{says},\"reason\":{why}}}");
         act(
             self.outcome,
@@ -88,7 +88,7 @@ pub fn page() -> Settled {
     let list = List {
         all: Asked::new("/api/flags"),
         outcome: RwSignal::new(Outcome::default()),
-        why: RwSignal::new(String::new()),
+        why: Why::new(),
         changed: RwSignal::new(()),
         chosen,
     };
@@ -104,7 +104,7 @@ pub fn page() -> Settled {
     reveal("flag", chosen);
     let each = move || list.all.read(|all| all.iter().map(|told| told.key.clone()).zip(0..).collect());
     let [name, make] = create(list);
-    let acting = block("actions wrap", vec![reason(list.why, "Reason for the change"), name, make]);
+    let acting = block("actions wrap", vec![list.why.field("Reason for the change"), name, make]);
     let parts = vec![
         list.all.doubt(),
         table(&HEAD, Arc::new(each), Arc::new(move |at| one(list, at))),

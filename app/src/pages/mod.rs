@@ -1,5 +1,6 @@
 //! The pages.
 
+mod audit;
 mod breakers;
 mod cache;
 mod flags;
@@ -14,6 +15,7 @@ mod rollouts;
 #[cfg_attr(not(split), path = "whole.rs")]
 mod split;
 
+pub use audit::asks as audit_asks;
 pub use missing::Missing;
 pub use overview::Overview;
 pub use part::Part;
@@ -35,6 +37,8 @@ pub const QUERY: Part = Part::new("query", || Box::pin(split::query()));
 pub const ROLLOUTS: Part = Part::new("rollouts", || Box::pin(split::rollouts()));
 /// Every feature flag, and one of them in full.
 pub const FLAGS: Part = Part::new("flags", || Box::pin(split::flags()));
+/// Who did what, and why.
+pub const AUDIT: Part = Part::new("audit", || Box::pin(split::audit()));
 /// The knobs of the sample upstreams.
 pub const LAB: Part = Part::new("lab", || Box::pin(split::lab()));
 
@@ -51,6 +55,7 @@ pub fn title(path: &str) -> &'static str {
         "query" => "Query",
         "rollouts" => "Rollouts",
         "flags" => "Flags",
+        "audit" => "Audit",
         "lab" => "Lab",
         _ => "Not found",
     }

@@ -1,13 +1,15 @@
 //! Where each rollout is, what its verdict says and what moved it; and the switches that move it.
 
+mod shadow;
+
 use std::sync::Arc;
 
 use leptos::prelude::*;
+use rad_model::Call;
 use serde::Deserialize;
 
 use crate::components::{
-    Bounds, Card, Outcome, OutcomeLine, Pill, Rows, Table, act, button, cell, numbered, post, quoted, reason,
-    row,
+    Bounds, Card, Outcome, OutcomeLine, Pill, Rows, Table, Why, act, button, cell, numbered, row,
 };
 use crate::format;
 use crate::live::{Asked, use_live};
@@ -26,6 +28,7 @@ struct Plan {
     can: Vec<String>,
     sides: Vec<Side>,
     history: Vec<Change>,
+    shadow: shadow::Shadow,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -58,8 +61,9 @@ pub fn page() -> Settled {
 }
 
 /// Names of the switches in the API, what their buttons say, and their looks.
-const SWITCHES: [(&str, &str, &str); 5] = [
+const SWITCHES: [(&str, &str, &str); 6] = [
     ("start", "Start the stages", ""),
+    ("call_off", "Call off the planned start", ""),
     ("promote", "Promote now", ""),
     ("pause", "Pause", ""),
     ("resume", "Resume", ""),
@@ -68,21 +72,23 @@ const SWITCHES: [(&str, &str, &str); 5] = [
 
 fn plan(plans: Known, at: usize) -> Settled {
     let outcome = RwSignal::new(Outcome::default());
-    let why = RwSignal::new(String::new());
+    let why = Why::new();
     let busy = flag(move || outcome.with(|outcome| *outcome == Outcome::Under));
     let of = move |read: fn(&Plan) -> &String| {
         text(move || plans.read(|plans| plans.get(at).map(|plan| read(plan).clone())).unwrap_or_default())
     };
     let done = Callback::new(move |_| {
-        why.set(String::new());
+        why.clear();
         plans.again();
     });
     let name = plans.peek(|plans| plans.get(at).map(|plan| plan.rollout.clone())).unwrap_or_default();
     let switch = |(what, says, class): (&'static str, &'static str, &'static str)| {
-        let path = format!("/api/rollouts/{}/{what}", name.replace(' ', "%20"));
+        let (method, way) = if what == "call_off" { ("DELETE", "start") } else { ("POST", what) };
+        let path = format!("/api/rollouts/{}/{way}", name.replace(' ', "%20"));
         let press = Callback::new(move |()| {
-            let body = format!("{{\"reason\":{}}}", quoted(why.get_untracked().trim()));
-            act(outcome, post(path.clone(), body), done);
+            let Some(reason) = why.given(outcome) else { return };
+            let body = format!("{{\"reason\":{reason}}}");
+            act(outcome, Call { method: method.to_owned(), path: path.clone(), body }, done);
         });
         let cannot = flag(move || {
             plans.read(|plans| plans.get(at).is_none_or(|plan| !plan.can.iter().any(|can| can == what)))
@@ -108,11 +114,12 @@ fn plan(plans: Known, at: usize) -> Settled {
             <p class="muted">{of(|plan| &plan.evidence)}</p>
             <Table head=&SIDES hidden=flag(move || sides() == 0) each=Arc::new(move || numbered(0..sides())) row=Arc::new(move |side| one_side(plans, at, side))/>
             <div class="actions">
-                {reason(why, "Reason for the change")}
+                {why.field("Reason for the change")}
                 {switches}
             </div>
             <OutcomeLine outcome error="rollout-error" done/>
         })}</Card>
+        {shadow::shadow(plans, at, &name)}
         <Card id=format!("history-{name}") title="What moved it">{settle(view! {
             <p class="muted" hidden=none>"Nothing so far."</p>
             <Table head=&CHANGES hidden=flag(move || changes() == 0) each=Arc::new(move || entries(plans, at)) row=Arc::new(move |change| one_change(plans, at, change))/>

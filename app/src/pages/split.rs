@@ -39,6 +39,11 @@ pub fn flags() -> Drawn {
     Ok(super::flags::page())
 }
 
+#[wasm_split(audit, wasm_split_path = leptos::wasm_split, preload(load_audit), fallible)]
+pub fn audit() -> Drawn {
+    Ok(super::audit::page())
+}
+
 #[wasm_split(lab, wasm_split_path = leptos::wasm_split, preload(load_lab), fallible)]
 pub fn lab() -> Drawn {
     Ok(super::lab::page())
@@ -54,6 +59,7 @@ pub async fn load(path: &str) -> bool {
         "query" => load_query().await,
         "rollouts" => load_rollouts().await,
         "flags" => load_flags().await,
+        "audit" => load_audit().await,
         "lab" => load_lab().await,
         _ => Ok(()),
     };

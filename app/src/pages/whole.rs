@@ -10,7 +10,7 @@ macro_rules! pages {
     )*};
 }
 
-pages!(breakers limits queues cache query rollouts flags lab);
+pages!(breakers limits queues cache query rollouts flags audit lab);
 
 /// It is here already.
 #[cfg(feature = "hydrate")]

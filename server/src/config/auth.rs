@@ -11,6 +11,9 @@ const LONGEST: Duration = Duration::from_hours(24 * 90);
 /// Variables with this prefix hold secrets; no other is read for one.
 const VARIABLE: &str = "RAD_SECRET_";
 const MAX_NAME: usize = 64;
+/// Who does what the program does by itself, in feeds and histories: no account may pass for one of these.
+const TAKEN: [&str; 8] =
+    ["api", "client", "configuration", "console", "gateway", "limits", "schedule", "verdict"];
 
 /// How the console's login works; without it nobody has to log in.
 #[derive(Clone, Debug)]
@@ -117,11 +120,15 @@ impl Auth {
 #[must_use]
 pub fn is_account_name(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.' | '@');
-    (1..=MAX_NAME).contains(&name.len()) && name.chars().all(fits) && name.contains(|c: char| c != '.')
+    (1..=MAX_NAME).contains(&name.len())
+        && name.chars().all(fits)
+        && name.contains(|c: char| c != '.')
+        && !TAKEN.contains(&name)
 }
 
 /// What a name of an account may be.
-pub const ACCOUNT_NAME: &str = "1 to 64 small letters, digits, '-', '_', '.' or '@'";
+pub const ACCOUNT_NAME: &str = "1 to 64 small letters, digits, '-', '_', '.' or '@', and nothing that stands for the \
+                                program itself, such as console or verdict";
 
 fn account() -> Kind<String> {
     parsed("the name of an account", format!("allowed: {ACCOUNT_NAME}"), |text| {
@@ -196,6 +203,7 @@ mod tests {
         for (text, says) in [
             ("administrator = \"Ada Lovelace\"", "allowed: 1 to 64 small letters"),
             ("administrator = \"..\"", "allowed: 1 to 64 small letters"),
+            ("administrator = \"verdict\"", "such as console or verdict"),
             ("session = \"10s\"", "allowed 1m to"),
             ("session = \"1h\"\nidle = \"2h\"", "is longer than console.auth.session"),
             ("sesion = \"1h\"", "did you mean session?"),

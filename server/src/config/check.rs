@@ -93,6 +93,7 @@ pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
         workers => workers as usize,
     };
     Settings {
+        profile: None,
         console: console.listen,
         hosts: console.hosts,
         auth,
@@ -114,7 +115,6 @@ pub(super) fn check(file: File, problems: &mut Problems) -> Settings {
         rollouts,
         routes: checked,
         flags: flag::check(flags, problems),
-        profile: None,
     }
 }
 

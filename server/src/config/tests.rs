@@ -1,5 +1,6 @@
 mod limits;
 mod origins;
+mod rollouts;
 mod shadows;
 mod steps;
 mod upstreams;

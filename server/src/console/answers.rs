@@ -4,13 +4,14 @@
 use app::board::Board;
 use serde::Serialize;
 
-use super::{Console, blocked, breakers, cache, flags, limits, plans};
+use super::{Console, audit, blocked, breakers, cache, flags, limits, plans};
 
 /// Above this many keys the limits are not listed while a page waits for it; it asks for them itself.
 const MOST_KEYS: usize = 20_000;
 
-/// Paths of the API and what they would answer, for the page at a path that starts with a board.
-pub fn of(console: &Console, path: &str, board: &Board) -> Vec<String> {
+/// Paths of the API and what they would answer, for the page at an address that starts with a board.
+pub fn of(console: &Console, address: &str, board: &Board) -> Vec<String> {
+    let (path, query) = address.split_once('?').unwrap_or((address, ""));
     let mut parts = path.split('/').skip(1);
     let answers = match (parts.next(), parts.next()) {
         (Some("breakers"), name) => vec![breaker(console, name.unwrap_or_default(), board)],
@@ -27,6 +28,10 @@ pub fn of(console: &Console, path: &str, board: &Board) -> Vec<String> {
             vec![answer("/api/flags", &flags::list(console)), key.and_then(of)]
         }
         (Some("cache"), _) => vec![answer("/api/cache", &cache::figures(console))],
+        (Some("audit"), _) => {
+            let asks = app::pages::audit_asks(query);
+            vec![audit::shown(console, &asks).and_then(|shown| answer(&asks, &shown))]
+        }
         _ => vec![],
     };
     answers.into_iter().flatten().flatten().collect()

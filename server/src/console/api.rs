@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::Json;
 use axum::body::Bytes;
@@ -13,6 +14,8 @@ use rad_model::metrics::Metrics;
 use serde_json::{Value, json};
 
 use super::Console;
+use super::act::Why;
+use super::audit::{Deed, alone};
 use super::error::{ApiError, parse};
 use super::socket::Resumption;
 use super::take::{Asked, Body};
@@ -43,10 +46,23 @@ pub async fn metrics(
     Ok(Json(metrics))
 }
 
-pub async fn reset_metrics(State(console): Shared) -> Json<Value> {
-    let since_ms = console.report.reset();
-    console.journal.event(EventKind::MetricsReset);
-    Json(json!({"since_ms": since_ms}))
+pub async fn reset_metrics(
+    State(console): Shared,
+    deed: Deed,
+    Body(body): Body,
+) -> Result<Json<Value>, ApiError> {
+    let Why { reason } = Why::read(&body)?;
+    let reason = deed.said(&reason);
+    alone(console, move |console| {
+        let (before_ms, since_ms) = console.report.reset();
+        console.journal.event(EventKind::MetricsReset);
+        let moment =
+            |ms| humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_millis(ms)).to_string();
+        let change = (json!({"since": moment(before_ms)}), json!({"since": moment(since_ms)}));
+        console.record(&deed.entry(("metrics.reset", "metrics"), change, &reason, None))?;
+        Ok(Json(json!({"since_ms": since_ms})))
+    })
+    .await
 }
 
 pub async fn prometheus(State(console): Shared, headers: HeaderMap) -> Result<impl IntoResponse, ApiError> {

@@ -2,7 +2,6 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::Json;
@@ -17,8 +16,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Console;
-use super::act::{self, Actor};
+use super::act::{self, Why};
 use super::api::Shared;
+use super::audit::{Deed, alone};
 use super::error::{ApiError, parse};
 use super::take::{Asked, Body, Name};
 use crate::gateway::block::{reason, shown, told};
@@ -63,31 +63,52 @@ pub struct Done {
 
 pub async fn block(
     State(console): Shared,
-    actor: Actor,
+    deed: Deed,
     Body(body): Body,
 ) -> Result<(StatusCode, Json<Done>), ApiError> {
     let Block { address, reason, time, from } = parse(&body)?;
     let (address, time) = (client(&address)?, block_for(&time)?);
-    let now = console.clock.now();
-    let (before, blocked) = {
-        let _alone = console.one_at_a_time();
-        let before = expected(&console, address, from.as_deref(), now)?;
+    let why = deed.why(&console, &reason)?;
+    alone(console, move |console| {
+        let now = console.clock.now();
+        let before = expected(console, address, from.as_deref(), now)?;
         let list = &console.plan.blocks.list;
         let blocked = list
-            .block(&address, &act::short(&reason), time, now)
+            .block(&address, &why, time, now)
             .map_err(|full| ApiError::new(StatusCode::CONFLICT, full.to_string()))?;
-        (before, blocked)
-    };
-    console.journal.event(told(address, &blocked, now, &actor.name));
-    keep(&console).await?;
-    let entry = entry(address, &blocked, now);
-    // A block that took the place of another leads back to that one.
-    let undo = match before {
-        Some(before) => ("POST", "/blocked".to_owned(), again(address, &before, &entry.rule, now)),
-        None => ("DELETE", format!("/blocked/{}?from={}", entry.address, entry.rule), Value::Null),
-    };
-    let receipt = act::receipt(format!("Blocked {}.", entry.address), Some(undo));
-    Ok((StatusCode::CREATED, Json(Done { entry, receipt })))
+        console.journal.event(told(address, &blocked, now, &deed.by));
+        let shown = entry(address, &blocked, now);
+        // A block that took the place of another leads back to that one.
+        let undo = match &before {
+            Some(before) => ("POST", "/blocked".to_owned(), again(address, before, &shown.rule, now)),
+            None => {
+                let path = format!("/blocked/{}?from={}", shown.address, shown.rule);
+                ("DELETE", path, json!({"reason": "undo of the block"}))
+            }
+        };
+        let receipt = act::receipt(format!("Blocked {}.", shown.address), Some(undo));
+        // The reason of this one is the entry's own.
+        let change = (
+            before.map_or(Value::Null, |before| logged(&before, now)),
+            json!({"until": until(&blocked, now)}),
+        );
+        let record = deed.entry(("client.block", &shown.address), change, &why, receipt.undo.as_ref());
+        let kept = keep(console);
+        let recorded = console.record(&record);
+        kept.and(recorded)?;
+        Ok((StatusCode::CREATED, Json(Done { entry: shown, receipt })))
+    })
+    .await
+}
+
+/// A block that ends, as the audit log has it.
+fn logged(blocked: &Blocked, now: Timestamp) -> Value {
+    json!({"until": until(blocked, now), "reason": reason(&blocked.reason)})
+}
+
+fn until(blocked: &Blocked, now: Timestamp) -> String {
+    let until = blocked.retry_after(now).map(|left| SystemTime::now() + left);
+    until.map_or("for good".to_owned(), |time| humantime::format_rfc3339_seconds(time).to_string())
 }
 
 /// What is in force for an address, if it is what its asker believes.
@@ -147,25 +168,30 @@ pub async fn unblock(
     State(console): Shared,
     Name(name): Name,
     Asked(If { from }): Asked<If>,
-    actor: Actor,
+    deed: Deed,
+    Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
     let address = client(&name)?;
-    let now = console.clock.now();
-    let before = {
-        let _alone = console.one_at_a_time();
-        expected(&console, address, from.as_deref(), now)?;
-        console.plan.blocks.list.unblock(&address, now)
-    };
-    let Some(before) = before else {
-        return Err(ApiError::not_found(format!("{} is not blocked", shown(address))));
-    };
-    let by = actor.name;
-    console.journal.event(EventKind::AddressUnblocked { address: shown(address), by });
-    keep(&console).await?;
-    let address_shown = shown(address);
-    let undo = ("POST", "/blocked".to_owned(), again(address, &before, "", now));
-    let receipt = act::receipt(format!("Unblocked {address_shown}."), Some(undo));
-    Ok(Json(json!({"address": address_shown, "says": receipt.says, "undo": receipt.undo})))
+    let Why { reason } = Why::read(&body)?;
+    let why = deed.why(&console, &reason)?;
+    alone(console, move |console| {
+        let now = console.clock.now();
+        expected(console, address, from.as_deref(), now)?;
+        let Some(before) = console.plan.blocks.list.unblock(&address, now) else {
+            return Err(ApiError::not_found(format!("{} is not blocked", shown(address))));
+        };
+        let name = shown(address);
+        console.journal.event(EventKind::AddressUnblocked { address: name.clone(), by: deed.by.clone() });
+        let undo = ("POST", "/blocked".to_owned(), again(address, &before, "", now));
+        let receipt = act::receipt(format!("Unblocked {name}."), Some(undo));
+        let change = (logged(&before, now), Value::Null);
+        let record = deed.entry(("client.unblock", &name), change, &why, receipt.undo.as_ref());
+        let kept = keep(console);
+        let recorded = console.record(&record);
+        kept.and(recorded)?;
+        Ok(Json(json!({"address": name, "says": receipt.says, "undo": receipt.undo})))
+    })
+    .await
 }
 
 /// A client by its address; of IPv6 the network, which is one subscriber.
@@ -226,17 +252,12 @@ fn why(reason: &str, refused: u64) -> String {
 }
 
 /// Puts the list on the disk.
-async fn keep(console: &Arc<Console>) -> Result<(), ApiError> {
-    let console = Arc::clone(console);
-    let kept = tokio::task::spawn_blocking(move || {
-        let saved = console.plan.blocks.list.save(console.clock.now(), SystemTime::now());
-        console.storage.save_blocks(&saved)
-    });
-    match kept.await {
-        Ok(Ok(())) => Ok(()),
-        _ => Err(ApiError::new(
+fn keep(console: &Console) -> Result<(), ApiError> {
+    let saved = console.plan.blocks.list.save(console.clock.now(), SystemTime::now());
+    console.storage.save_blocks(&saved).map_err(|_| {
+        ApiError::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "the change is in force, but could not be stored: it would be lost by a restart",
-        )),
-    }
+        )
+    })
 }

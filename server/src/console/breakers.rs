@@ -2,7 +2,6 @@
 
 mod kept;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -18,8 +17,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Console;
-use super::act::{self, Actor, Why};
+use super::act::{self, Why};
 use super::api::Shared;
+use super::audit::{Deed, alone};
 use super::error::{ApiError, parse};
 use super::take::{Body, Name};
 use crate::gateway::Target;
@@ -76,78 +76,78 @@ struct Change {
 pub async fn change_mode(
     State(console): Shared,
     Name(name): Name,
-    actor: Actor,
+    deed: Deed,
     Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
-    let (_, target) = find(&console, &name)?;
+    find(&console, &name)?;
     let Change { mode: to, from: expected, reason } = parse(&body)?;
-    let from = {
-        let _alone = console.one_at_a_time();
+    let reason = deed.why(&console, &reason)?;
+    alone(console, move |console| {
+        let (_, target) = find(console, &name)?;
         let now = target.breaker.mode();
         if expected.is_some_and(|expected| expected != now) {
             return Err(ApiError::overtaken(format_args!("{name} is {} now", now.word())));
         }
-        target.breaker.set_mode(to, console.clock.now())
-    };
-    let set = SetMode { mode: to, by: actor.name, reason: act::short(&reason), at_ms: unix_ms() };
-    // Who sets what is set already changes nothing.
-    let kept = if from == to { Ok(()) } else { keep(&console, &name, &set).await };
-    if from != to {
+        let from = target.breaker.set_mode(to, console.clock.now());
+        // Who sets what is set already changes nothing.
+        if from == to {
+            let says = format!("It was {} already.", to.word());
+            return Ok(Json(json!({"breaker": name, "from": from, "to": to, "says": says, "undo": null})));
+        }
+        let why = format!("undo of {} → {}", from.word(), to.word());
+        let back = json!({"mode": from, "from": to, "reason": why});
+        let says = format!("Changed {} → {}.", from.word(), to.word());
+        let receipt = act::receipt(says, Some(("POST", format!("/breakers/{name}/mode"), back)));
+        let (before, after) = (json!({"mode": from}), json!({"mode": to}));
+        let entry = deed.entry(("breaker.mode", &name), (before, after), &reason, receipt.undo.as_ref());
         console.journal.event(EventKind::BreakerModeChanged {
             breaker: name.clone(),
             from,
             to,
-            by: set.by,
-            reason: set.reason,
+            by: deed.by.clone(),
+            reason: reason.clone(),
         });
-    }
-    kept?;
-    let receipt = if from == to {
-        act::receipt(format!("It was {} already.", to.word()), None)
-    } else {
-        let why = format!("undo of {} → {}", from.word(), to.word());
-        let back = json!({"mode": from, "from": to, "reason": why});
-        let says = format!("Changed {} → {}.", from.word(), to.word());
-        act::receipt(says, Some(("POST", format!("/breakers/{name}/mode"), back)))
-    };
-    Ok(Json(json!({"breaker": name, "from": from, "to": to, "says": receipt.says, "undo": receipt.undo})))
-}
-
-/// Puts a mode on the disk.
-async fn keep(console: &Arc<Console>, name: &str, set: &SetMode) -> Result<(), ApiError> {
-    let (console, name, set) = (Arc::clone(console), name.to_owned(), set.clone());
-    match tokio::task::spawn_blocking(move || console.modes.keep(&name, set)).await {
-        Ok(Ok(())) => Ok(()),
-        _ => Err(ApiError::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the mode is in force, but could not be stored: it would be lost by a restart",
-        )),
-    }
+        let set = SetMode { mode: to, by: deed.by, reason, at_ms: entry.at_ms };
+        let kept = console.modes.keep(&name, set);
+        let recorded = console.record(&entry);
+        kept.map_err(|_| {
+            ApiError::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the mode is in force, but could not be stored: it would be lost by a restart",
+            )
+        })?;
+        recorded?;
+        Ok(Json(json!({"breaker": name, "from": from, "to": to, "says": receipt.says, "undo": receipt.undo})))
+    })
+    .await
 }
 
 pub async fn reset(
     State(console): Shared,
     Name(name): Name,
-    actor: Actor,
+    deed: Deed,
     Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
-    let (_, target) = find(&console, &name)?;
+    find(&console, &name)?;
     let Why { reason } = Why::read(&body)?;
-    let Transition::Reset { from } = target.breaker.reset(console.clock.now()) else {
-        return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the breaker could not be reset"));
-    };
-    console.journal.event(EventKind::BreakerReset {
-        breaker: name.clone(),
-        from,
-        by: actor.name,
-        reason: act::short(&reason),
-    });
-    let mode = target.breaker.mode();
-    let says = match mode {
-        BreakerMode::Automatic => "Closed, and what it counted is forgotten.".to_owned(),
-        _ => format!("What it counted is forgotten, but it stays {}.", mode.word()),
-    };
-    Ok(Json(json!({"breaker": name, "from": from, "to": BreakerState::Closed, "says": says})))
+    let reason = deed.why(&console, &reason)?;
+    alone(console, move |console| {
+        let (_, target) = find(console, &name)?;
+        let Transition::Reset { from } = target.breaker.reset(console.clock.now()) else {
+            return Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the breaker could not be reset"));
+        };
+        let to = BreakerState::Closed;
+        let change = (json!({"state": from}), json!({"state": to}));
+        let entry = deed.entry(("breaker.reset", &name), change, &reason, None);
+        console.journal.event(EventKind::BreakerReset { breaker: name.clone(), from, by: deed.by, reason });
+        console.record(&entry)?;
+        let says = match target.breaker.mode() {
+            BreakerMode::Automatic => "Closed, and what it counted is forgotten.".to_owned(),
+            mode => format!("What it counted is forgotten, but it stays {}.", mode.word()),
+        };
+        Ok(Json(json!({"breaker": name, "from": from, "to": to, "says": says})))
+    })
+    .await
 }
 
 fn find<'a>(console: &'a Console, name: &str) -> Result<(usize, &'a Target), ApiError> {

@@ -11,6 +11,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Console;
+use super::act::Why;
+use super::audit::{Deed, alone};
 use super::error::{ApiError, parse};
 use super::take::Body;
 
@@ -60,55 +62,59 @@ pub async fn state(State(console): Shared) -> Json<CacheMetrics> {
     Json(figures(&console))
 }
 
-/// What is to be forgotten: one of these.
+/// What is to be forgotten: one of these, and why.
 #[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum What {
+#[serde(deny_unknown_fields)]
+struct Forget {
     /// Everything with this tag.
-    Tag(String),
+    tag: Option<String>,
     /// Everything of this organisation, as `X-Org-Id` names it.
-    Organisation(String),
-    All(bool),
+    organisation: Option<String>,
+    all: Option<bool>,
+    #[serde(default)]
+    reason: String,
 }
 
-pub async fn invalidate(State(console): Shared, Body(body): Body) -> Result<Json<Value>, ApiError> {
-    let cache = &console.plan.cache;
-    let asked = parse(&body).map_err(|_: ApiError| {
+enum What {
+    Tag(String),
+    Organisation(String),
+    All,
+}
+
+pub async fn invalidate(
+    State(console): Shared,
+    deed: Deed,
+    Body(body): Body,
+) -> Result<Json<Value>, ApiError> {
+    let unclear = || {
         ApiError::bad_request(
             "the body is one of {\"tag\": \"…\"}, {\"organisation\": \"…\"} and {\"all\": true}",
         )
-    })?;
-    // Said of an organisation of whom there is nothing.
-    let mut of = String::new();
-    let forgotten = match asked {
-        What::Tag(tag) => {
-            let mut known: Vec<_> = console
-                .plan
-                .routes
-                .iter()
-                .filter_map(|route| route.cache.as_ref())
-                .flat_map(|cache| &cache.tags)
-                .collect();
-            known.sort_unstable();
-            known.dedup();
-            if !known.contains(&&tag) {
-                return Err(ApiError::not_found(format!("no route has the tag {tag:?}; known: {known:?}")));
-            }
-            cache.invalidate_tag(&tag);
-            json!({"tag": tag})
-        }
-        What::Organisation(organisation) => {
-            cache.invalidate_organisation(&organisation);
-            of = format!(" of an organisation named {organisation}");
-            json!({"organisation": organisation})
-        }
-        What::All(true) => {
-            cache.invalidate_all();
-            json!({"all": true})
-        }
-        What::All(false) => return Err(ApiError::bad_request("all is true or is left out")),
     };
-    let removed = console.sweep_cache();
+    let Forget { tag, organisation, all, reason } = parse(&body).map_err(|_: ApiError| unclear())?;
+    let what = match (tag, organisation, all) {
+        (Some(tag), None, None) => What::Tag(tag),
+        (None, Some(organisation), None) => What::Organisation(organisation),
+        (None, None, Some(true)) => What::All,
+        (None, None, Some(false)) => return Err(ApiError::bad_request("all is true or is left out")),
+        _ => return Err(unclear()),
+    };
+    if let What::Tag(tag) = &what {
+        let routes = console.plan.routes.iter().filter_map(|route| route.cache.as_ref());
+        let mut known: Vec<_> = routes.flat_map(|cache| &cache.tags).collect();
+        known.sort_unstable();
+        known.dedup();
+        if !known.contains(&tag) {
+            return Err(ApiError::not_found(format!("no route has the tag {tag:?}; known: {known:?}")));
+        }
+    }
+    let reason = deed.why(&console, &reason)?;
+    // Said of an organisation of whom there is nothing.
+    let of = match &what {
+        What::Organisation(organisation) => format!(" of an organisation named {organisation}"),
+        What::Tag(_) | What::All => String::new(),
+    };
+    let (forgotten, removed) = alone(console, move |console| forget(console, &what, &deed, &reason)).await?;
     let says = match removed {
         0 => format!("No answer{of} is kept: there was nothing to invalidate."),
         1 => "Invalidated 1 answer.".to_owned(),
@@ -118,9 +124,35 @@ pub async fn invalidate(State(console): Shared, Body(body): Body) -> Result<Json
 }
 
 /// Forgets everything, so that the next answers are new.
-pub async fn refresh(State(console): Shared) -> Json<Value> {
-    console.plan.cache.invalidate_all();
-    Json(json!({"invalidated": {"all": true}, "removed": console.sweep_cache()}))
+pub async fn refresh(State(console): Shared, deed: Deed, Body(body): Body) -> Result<Json<Value>, ApiError> {
+    let Why { reason } = Why::read(&body)?;
+    let reason = deed.why(&console, &reason)?;
+    let (forgotten, removed) =
+        alone(console, move |console| forget(console, &What::All, &deed, &reason)).await?;
+    Ok(Json(json!({"invalidated": forgotten, "removed": removed})))
+}
+
+/// What was forgotten, and how many answers that were.
+fn forget(console: &Console, what: &What, deed: &Deed, reason: &str) -> Result<(Value, usize), ApiError> {
+    let cache = &console.plan.cache;
+    let (forgotten, object) = match what {
+        What::Tag(tag) => {
+            cache.invalidate_tag(tag);
+            (json!({"tag": tag}), format!("tag {tag}"))
+        }
+        What::Organisation(organisation) => {
+            cache.invalidate_organisation(organisation);
+            (json!({"organisation": organisation}), format!("organisation {organisation}"))
+        }
+        What::All => {
+            cache.invalidate_all();
+            (json!({"all": true}), "everything".to_owned())
+        }
+    };
+    let removed = console.sweep_cache();
+    let change = (Value::Null, json!({"removed": removed}));
+    console.record(&deed.entry(("cache.invalidate", &object), change, reason, None))?;
+    Ok((forgotten, removed))
 }
 
 /// Every queue at a moment, and what it did since the start.

@@ -8,12 +8,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use rad_model::Receipt;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Console;
-use super::act::{self, Actor};
+use super::act;
 use super::api::Shared;
+use super::audit::{Deed, alone};
 use super::error::{ApiError, parse};
 use super::take::{Body, Name};
 use crate::rollout::flags::{Environment, Flag, JsonContext, Kept, Reason};
@@ -66,13 +68,14 @@ struct Replace {
 pub async fn replace(
     State(console): Shared,
     Name(key): Name,
-    actor: Actor,
+    deed: Deed,
     Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
     let Replace { flag, version, reason } = parse(&body)?;
-    let change = Change { key, expected: version, reason, what: "replaced".to_owned() };
+    let change =
+        Change { key, expected: version, reason, action: "flag.replace", what: "replaced".to_owned() };
     change
-        .make(&console, actor, move |before| {
+        .make(&console, deed, move |before| {
             Ok(match before {
                 Some(before) if *before.flag == flag => Become::Same,
                 _ => Become::Flag(Box::new(flag)),
@@ -85,12 +88,13 @@ pub async fn replace(
 pub async fn archive(
     State(console): Shared,
     Name(key): Name,
-    actor: Actor,
+    deed: Deed,
     Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
     let Plain { version, reason } = if body.is_empty() { Plain::default() } else { parse(&body)? };
-    let change = Change { key, expected: version, reason, what: "archived".to_owned() };
-    change.make(&console, actor, |_| Ok(Become::Archived)).await
+    let change =
+        Change { key, expected: version, reason, action: "flag.archive", what: "archived".to_owned() };
+    change.make(&console, deed, |_| Ok(Become::Archived)).await
 }
 
 #[derive(Deserialize)]
@@ -106,15 +110,15 @@ struct Toggle {
 pub async fn toggle(
     State(console): Shared,
     Name(key): Name,
-    actor: Actor,
+    deed: Deed,
     Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
     let Toggle { on, version, reason } = parse(&body)?;
     let what = format!("turned {}", if on { "on" } else { "off" });
     let unknown = FlagRefused::Unknown(key.clone());
-    let change = Change { key, expected: version, reason, what };
+    let change = Change { key, expected: version, reason, action: "flag.toggle", what };
     change
-        .make(&console, actor, move |before| match before {
+        .make(&console, deed, move |before| match before {
             None => Err(unknown),
             Some(before) if before.flag.on == on => Ok(Become::Same),
             Some(before) => Ok(Become::Flag(Box::new(Flag { on, ..Flag::clone(&before.flag) }))),
@@ -136,16 +140,17 @@ struct Revert {
 pub async fn revert(
     State(console): Shared,
     Name(key): Name,
-    actor: Actor,
+    deed: Deed,
     Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
     let Revert { to, version, reason } = parse(&body)?;
     let read = (Arc::clone(&console), key.clone());
     let flag = tokio::task::spawn_blocking(move || read.0.flags.version(&read.1, to));
     let flag = flag.await.map_err(|_| broken())??;
-    let change = Change { key, expected: version, reason, what: format!("back to version {to}") };
+    let what = format!("back to version {to}");
+    let change = Change { key, expected: version, reason, action: "flag.revert", what };
     change
-        .make(&console, actor, move |before| {
+        .make(&console, deed, move |before| {
             Ok(match before {
                 Some(before) if *before.flag == flag => Become::Same,
                 _ => Become::Flag(Box::new(flag)),
@@ -159,6 +164,8 @@ struct Change {
     key: String,
     expected: Option<u64>,
     reason: String,
+    /// What the audit log calls it.
+    action: &'static str,
     what: String,
 }
 
@@ -166,26 +173,48 @@ impl Change {
     async fn make(
         self,
         console: &Arc<Console>,
-        actor: Actor,
+        deed: Deed,
         into: impl FnOnce(Option<&Kept>) -> Result<Become, FlagRefused> + Send + 'static,
     ) -> Result<Json<Value>, ApiError> {
-        let Self { key, expected, reason, what } = self;
-        let cause = Cause { by: actor.name, reason: act::short(&reason), at_ms: unix_ms() };
-        let (flags, name) = (Arc::clone(&console.flags), key.clone());
-        // Waits for the disk, which this runtime must not.
-        let made = tokio::task::spawn_blocking(move || flags.change(&name, expected, &cause, &what, into));
-        let FlagChange { before, after, stored } = made.await.map_err(|_| broken())??;
-        stored.map_err(|_| {
-            let detail =
-                format!("{key} is changed, but that could not be stored: it would be lost by a restart");
-            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
-        })?;
-        let environment = console.flags.now().snapshot.environment();
-        Ok(Json(receipt(&key, before.as_ref(), after.as_ref(), environment)))
+        let Self { key, expected, reason, action, what } = self;
+        let reason = deed.why(console, &reason)?;
+        let cause =
+            Cause { by: deed.by.clone(), reason: reason.clone(), at_ms: unix_ms(), reverts: deed.reverts() };
+        alone(Arc::clone(console), move |console| {
+            let FlagChange { before, after, stored } =
+                console.flags.change(&key, expected, &cause, &what, into)?;
+            let environment = console.flags.now().snapshot.environment();
+            let version = |kept: &Option<Kept>| kept.as_ref().map(|kept| kept.version);
+            let receipt = receipt(&key, before.as_ref(), after.as_ref(), environment);
+            let mut recorded = Ok(());
+            if version(&before) != version(&after) {
+                let was = |kept: Option<&Kept>| logged(kept, environment);
+                let change = (was(before.as_ref()), was(after.as_ref()));
+                let entry = deed.entry((action, &key), change, &reason, receipt.undo.as_ref());
+                recorded = console.record(&entry);
+            }
+            stored.map_err(|_| {
+                let detail =
+                    format!("{key} is changed, but that could not be stored: it would be lost by a restart");
+                ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, detail)
+            })?;
+            recorded?;
+            let version = version(&after);
+            Ok(Json(json!({"key": key, "version": version, "says": receipt.says, "undo": receipt.undo})))
+        })
+        .await
     }
 }
 
-fn receipt(key: &str, before: Option<&Kept>, after: Option<&Kept>, environment: Environment) -> Value {
+/// A flag as the audit log has it. All of it is in its own history.
+fn logged(kept: Option<&Kept>, environment: Environment) -> Value {
+    kept.map_or(
+        Value::Null,
+        |kept| json!({"version": kept.version, "says": told::says(&kept.flag, environment)}),
+    )
+}
+
+fn receipt(key: &str, before: Option<&Kept>, after: Option<&Kept>, environment: Environment) -> Receipt {
     let version = |kept: Option<&Kept>| kept.map_or(0, |kept| kept.version);
     let at = |what: &str| format!("/flags/{key}{what}");
     let says = match after {
@@ -205,8 +234,7 @@ fn receipt(key: &str, before: Option<&Kept>, after: Option<&Kept>, environment: 
         (None, Some(after)) => Some(("DELETE", at(""), json!({"version": after.version, "reason": reason}))),
         (None, None) => None,
     };
-    let receipt = act::receipt(says, undo);
-    json!({"key": key, "version": after.map(|after| after.version), "says": receipt.says, "undo": receipt.undo})
+    act::receipt(says, undo)
 }
 
 #[derive(Deserialize)]

@@ -65,6 +65,11 @@ fn check(
     }
 }
 
+/// Whether the `HOST[:PORT]` is one of this machine.
+pub fn is_local(host: &str) -> bool {
+    is_loopback(name(host))
+}
+
 /// The name in `HOST[:PORT]`.
 fn name(host: &str) -> &str {
     match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {

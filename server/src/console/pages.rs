@@ -23,7 +23,7 @@ pub fn router(console: &Arc<Console>) -> Router<Arc<Console>> {
     let routes = generate_route_list(app::App);
     let context = {
         let console = Arc::clone(console);
-        move || dress(&console, &app::requested_path())
+        move || dress(&console, &app::requested())
     };
     let pages: Router<LeptosOptions> = Router::new()
         .leptos_routes_with_context(&options, routes, context, {

@@ -12,11 +12,10 @@ use serde::Serialize;
 use super::Console;
 use super::api::Shared;
 use super::error::ApiError;
-use super::rollouts::switched_off;
 use super::shadows;
 use crate::rollout::shadow::Shadow;
 use crate::rollout::verdict::{FALSE_ALARM, MISS};
-use crate::rollout::{Figures, LatencyGuard, Phase, Rollout, Standing};
+use crate::rollout::{AssignBy, Figures, LatencyGuard, Phase, Rollout, Standing};
 use crate::storage::PastChange;
 use crate::telemetry::unix_ms;
 
@@ -72,7 +71,7 @@ pub fn list(console: &Console) -> Vec<Plan> {
 }
 
 fn plan(console: &Console, rollout: &Rollout, shadow: &Shadow) -> Plan {
-    let standing = Standing::of(rollout, unix_ms());
+    let standing = Standing::of(rollout, &console.switches, unix_ms());
     let place = standing.place;
     let can: &[_] = match place.phase {
         Phase::Manual if place.share == Share::NONE => &["start"],
@@ -97,7 +96,7 @@ fn plan(console: &Console, rollout: &Rollout, shadow: &Shadow) -> Plan {
             side("legacy", place.share.rest(), standing.legacy),
             side("candidate", place.share, standing.candidate),
         ],
-        says: standing.says + &switched_off(console, rollout),
+        says: standing.says,
         history: history.into_iter().map(change).collect(),
         shadow: shadows::part(rollout, shadow),
     }
@@ -116,9 +115,12 @@ fn evidence(rollout: &Rollout) -> String {
         },
     );
     format!(
-        "Since this stage began, of clients assigned by {}. Tested after every look: a candidate at its target fails in \
+        "Since this stage began, of clients told apart by {}. Tested after every look: a candidate at its target fails in \
          at most {} %, one that is bad twice as often passes in at most {} % of all cases.{latency}",
-        rollout.assign_by(),
+        match rollout.assign_by() {
+            AssignBy::Client => "address".to_owned(),
+            other => other.to_string(),
+        },
         FALSE_ALARM * 100.0,
         MISS * 100.0
     )

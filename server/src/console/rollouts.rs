@@ -8,17 +8,18 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use rad_model::Share;
 use rad_model::metrics::RolloutMetrics;
+use rad_model::{Receipt, Share};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Console;
-use super::act::{self, Actor, Why};
+use super::act::Why;
 use super::api::Shared;
+use super::audit::Deed;
 use super::error::{ApiError, parse};
 use super::take::{Body, Name};
-use crate::rollout::{Cause, Changed, Order, Phase, Refused, Rollout, Standing, Switches, tell};
+use crate::rollout::{Cause, Changed, Order, Refused, Rollout, Standing, tell, undo};
 use crate::storage::PastChange;
 use crate::telemetry::unix_ms;
 
@@ -33,27 +34,7 @@ pub async fn all(State(console): Shared) -> Json<Vec<RolloutMetrics>> {
 }
 
 pub async fn one(State(console): Shared, Name(name): Name) -> Result<Json<Value>, ApiError> {
-    let rollout = find(&console, &name)?;
-    let mut standing = Standing::of(rollout, unix_ms()).json();
-    if let Some(Value::String(says)) = standing.get_mut("says") {
-        says.push_str(&switched_off(&console, rollout));
-    }
-    Ok(Json(standing))
-}
-
-/// What of it somebody has switched off, as sentences that follow what its verdict says.
-pub fn switched_off(console: &Console, rollout: &Rollout) -> String {
-    let (stages, switches) = (rollout.stages(), Switches::new(Arc::clone(&console.flags)));
-    let phase = rollout.course().place().phase;
-    let mut says = String::new();
-    if matches!(phase, Phase::Stage(_)) && !stages.gated && !switches.promotes(rollout.name()) {
-        says.push_str(" It is not promoted by itself: the flag rad.automatic-promotion is off for it.");
-    }
-    let is_out = matches!(phase, Phase::Manual | Phase::RolledBack);
-    if !is_out && stages.rolls_back && !switches.rolls_back(rollout.name()) {
-        says.push_str(" It is not rolled back by itself: the flag rad.automatic-rollback is off for it.");
-    }
-    says
+    Ok(Json(Standing::of(find(&console, &name)?, &console.switches, unix_ms()).json()))
 }
 
 pub async fn history(State(console): Shared, Name(name): Name) -> Result<Json<Vec<PastChange>>, ApiError> {
@@ -79,11 +60,11 @@ struct Change {
 pub async fn change(
     State(console): Shared,
     Name(name): Name,
-    actor: Actor,
+    deed: Deed,
     Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
     let Change { percent, from, reason } = parse(&body)?;
-    obey(&console, &name, (Order::Set(percent), from), &reason, actor).await
+    obey(&console, &name, (Order::Set(percent), from), &reason, &deed).await
 }
 
 /// A switch that needs nothing but, perhaps, a reason.
@@ -92,11 +73,11 @@ macro_rules! switch {
         pub async fn $name(
             State(console): Shared,
             Name(name): Name,
-            actor: Actor,
+            deed: Deed,
             Body(body): Body,
         ) -> Result<Json<Value>, ApiError> {
             let Why { reason } = Why::read(&body)?;
-            obey(&console, &name, ($order, None), &reason, actor).await
+            obey(&console, &name, ($order, None), &reason, &deed).await
         }
     };
 }
@@ -111,10 +92,11 @@ async fn obey(
     name: &str,
     (order, expected): (Order, Option<Share>),
     reason: &str,
-    actor: Actor,
+    deed: &Deed,
 ) -> Result<Json<Value>, ApiError> {
     find(console, name)?;
-    let cause = Cause { by: actor.name, reason: act::short(reason), at_ms: unix_ms() };
+    let reason = deed.why(console, reason)?;
+    let cause = Cause { by: deed.by.clone(), reason, at_ms: unix_ms(), reverts: deed.reverts() };
     let on_disk = {
         let (console, name, cause) = (Arc::clone(console), name.to_owned(), cause.clone());
         // Waits for the disk, which this runtime must not.
@@ -136,22 +118,20 @@ async fn obey(
     stored.map_err(|_| {
         ApiError::new(
             StatusCode::INTERNAL_SERVER_ERROR,
-            format!("{to} % is in force, but could not be stored: it would be lost by a restart"),
+            format!(
+                "{to} % is in force, but could not be stored: it would be lost by a restart, and is not in the audit log"
+            ),
         )
     })?;
-    let receipt = if from == to {
-        let says = match order {
-            Order::Set(_) => format!("It was at {to} % already."),
-            Order::Pause => format!("Paused at {to} %."),
-            Order::Resume => format!("Goes on at {to} %."),
-            Order::Start => format!("Begins at {to} %, where it was."),
-            Order::Promote | Order::RollBack => format!("It stays at {to} %."),
-        };
-        act::receipt(says, None)
-    } else {
-        let back = json!({"percent": from, "from": to, "reason": format!("undo of {from} → {to} %")});
-        act::receipt(format!("Changed {from} → {to} %."), Some(("POST", format!("/rollouts/{name}"), back)))
+    let says = match order {
+        _ if from != to => format!("Changed {from} → {to} %."),
+        Order::Set(_) => format!("It was at {to} % already."),
+        Order::Pause => format!("Paused at {to} %."),
+        Order::Resume => format!("Goes on at {to} %."),
+        Order::Start => format!("Begins at {to} %, where it was."),
+        Order::Promote | Order::RollBack => format!("It stays at {to} %."),
     };
+    let receipt = Receipt { says, undo: undo(name, changed) };
     Ok(Json(json!({"rollout": name, "from": from, "to": to, "says": receipt.says, "undo": receipt.undo})))
 }
 

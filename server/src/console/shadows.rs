@@ -2,8 +2,6 @@
 
 mod words;
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,8 +9,9 @@ use rad_model::{EventKind, Share};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::act::{self, Actor, Why};
+use super::act::{self, Why};
 use super::api::Shared;
+use super::audit::{Deed, alone};
 use super::error::{ApiError, parse};
 use super::take::{Body, Name};
 use crate::gateway::Plan;
@@ -40,66 +39,71 @@ struct Change {
 pub async fn change(
     State(console): Shared,
     Name(name): Name,
-    actor: Actor,
+    deed: Deed,
     Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
     let Change { percent: to, from: expected, reason } = parse(&body)?;
     let at = find(&console.plan, &name)?;
-    let cause = Cause { by: actor.name, reason: act::short(&reason), at_ms: unix_ms() };
-    let on_disk = {
-        let (console, cause) = (Arc::clone(&console), cause.clone());
-        // Waits for the disk, which this runtime must not.
-        tokio::task::spawn_blocking(move || {
-            let rolled_back_ms = console.plan.rollouts[at].rolled_back_ms();
-            console.plan.shadows[at].set(to, expected, rolled_back_ms, &cause, &console.storage)
-        })
-    };
-    let set = on_disk
-        .await
-        .map_err(|_| ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "the share could not be changed"))?;
-    let set =
-        set.map_err(|now| ApiError::overtaken(format_args!("the shadow of {name} is at {now} % now")))?;
-    let from = set.from;
-    if set.is_new {
-        let Cause { by, reason, .. } = cause;
-        console.journal.event(EventKind::ShadowChanged { rollout: name.clone(), from, to, by, reason });
-    }
-    set.stored.map_err(|_| {
-        ApiError::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("{to} % is in force, but could not be stored: it would be lost by a restart"),
-        )
-    })?;
-    let receipt = match (set.is_new, from == to) {
-        (false, _) => act::receipt(format!("It was at {to} % already."), None),
-        (true, true) => act::receipt(format!("{to} % is copied again."), None),
-        (true, false) => {
-            let back =
-                json!({"percent": from, "from": to, "reason": format!("undo of shadow {from} → {to} %")});
-            let undo = ("POST", format!("/rollouts/{name}/shadow"), back);
-            act::receipt(format!("Changed {from} → {to} %."), Some(undo))
+    let reason = deed.why(&console, &reason)?;
+    let cause =
+        Cause { by: deed.by.clone(), reason: reason.clone(), at_ms: unix_ms(), reverts: deed.reverts() };
+    alone(console, move |console| {
+        let rolled_back_ms = console.plan.rollouts[at].rolled_back_ms();
+        let set = console.plan.shadows[at]
+            .set(to, expected, rolled_back_ms, &cause, &console.storage)
+            .map_err(|now| ApiError::overtaken(format_args!("the shadow of {name} is at {now} % now")))?;
+        let from = set.from;
+        let receipt = match (set.is_new, from == to) {
+            (false, _) => act::receipt(format!("It was at {to} % already."), None),
+            (true, true) => act::receipt(format!("{to} % is copied again."), None),
+            (true, false) => {
+                let why = format!("undo of shadow {from} → {to} %");
+                let back = json!({"percent": from, "from": to, "reason": why});
+                let undo = ("POST", format!("/rollouts/{name}/shadow"), back);
+                act::receipt(format!("Changed {from} → {to} %."), Some(undo))
+            }
+        };
+        let mut recorded = Ok(());
+        if set.is_new {
+            let change = (json!({"percent": from}), json!({"percent": to}));
+            recorded =
+                console.record(&deed.entry(("shadow.share", &name), change, &reason, receipt.undo.as_ref()));
+            let (rollout, by) = (name.clone(), deed.by);
+            console.journal.event(EventKind::ShadowChanged { rollout, from, to, by, reason });
         }
-    };
-    Ok(Json(json!({"rollout": name, "from": from, "to": to, "says": receipt.says, "undo": receipt.undo})))
+        set.stored.map_err(|_| {
+            ApiError::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                format!("{to} % is in force, but could not be stored: it would be lost by a restart"),
+            )
+        })?;
+        recorded?;
+        Ok(Json(json!({"rollout": name, "from": from, "to": to, "says": receipt.says, "undo": receipt.undo})))
+    })
+    .await
 }
 
 /// Forgets what was compared: after the candidate has become another one.
 pub async fn reset(
     State(console): Shared,
     Name(name): Name,
-    actor: Actor,
+    deed: Deed,
     Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
     let at = find(&console.plan, &name)?;
     let Why { reason } = Why::read(&body)?;
-    let compared = console.plan.shadows[at].forget(unix_ms());
-    console.journal.event(EventKind::ShadowReset {
-        rollout: name.clone(),
-        by: actor.name,
-        reason: act::short(&reason),
-    });
-    let says = format!("Forgot {}.", words::requests(compared));
-    Ok(Json(json!({"rollout": name, "forgotten": compared, "says": says})))
+    let reason = deed.why(&console, &reason)?;
+    alone(console, move |console| {
+        let compared = console.plan.shadows[at].forget(unix_ms());
+        let change = (json!({"compared": compared}), json!({"compared": 0}));
+        let entry = deed.entry(("shadow.reset", &name), change, &reason, None);
+        let (rollout, by) = (name.clone(), deed.by);
+        console.journal.event(EventKind::ShadowReset { rollout, by, reason });
+        console.record(&entry)?;
+        let says = format!("Forgot {}.", words::requests(compared));
+        Ok(Json(json!({"rollout": name, "forgotten": compared, "says": says})))
+    })
+    .await
 }
 
 fn find(plan: &Plan, name: &str) -> Result<usize, ApiError> {

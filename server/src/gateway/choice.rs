@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue};
 
 use super::client;
 use super::worker::Worker;
@@ -52,21 +52,17 @@ fn side(
 /// The side that a tester asks for, and may have.
 fn chosen(rollout: &Rollout, headers: &HeaderMap, now_s: impl FnOnce() -> u64) -> Option<Side> {
     let by = rollout.overrides()?;
-    let in_header = by.header.as_ref().and_then(|name| headers.get(name)).map(http::HeaderValue::as_bytes);
-    let in_cookie = || Some(client::cookie(headers, by.cookie.as_deref()?)?.as_bytes());
+    let in_header = by.header.as_ref().and_then(|name| headers.get(name)).map(HeaderValue::as_bytes);
+    let in_cookie = || client::cookie(headers, by.cookie.as_deref()?);
     let value = in_header.or_else(in_cookie)?;
     let side = by.side(rollout.name(), value, now_s())?;
     // After a rollback nobody reaches the candidate.
     (side == Side::Legacy || rollout.takes_testers()).then_some(side)
 }
 
-fn is_pinned(headers: &HeaderMap) -> bool {
-    headers.get_all(header::COOKIE).iter().any(|cookies| {
-        cookies.as_bytes().split(|byte| *byte == b';').any(|cookie| {
-            let mut halves = cookie.trim_ascii().splitn(2, |byte| *byte == b'=');
-            halves.next() == Some(PIN_COOKIE.as_bytes()) && halves.next() == Some(PIN_LEGACY.as_bytes())
-        })
-    })
+/// Whether a browser wants nothing but legacy.
+pub fn is_pinned(headers: &HeaderMap) -> bool {
+    client::cookie(headers, PIN_COOKIE) == Some(PIN_LEGACY.as_bytes())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Who asks: the address of the client, and the key that a limit counts by.
 
+mod cookie;
 mod key;
 
 use std::net::IpAddr;
@@ -9,17 +10,18 @@ use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
 use crate::rollout::AssignBy;
-pub use key::{cookie, identity, key};
+pub use cookie::cookie;
+pub use key::{identity, key};
 
 /// Calls `with` the bytes that a rollout tells this client from others by.
 pub fn assigned<T>(by: &AssignBy, client: IpAddr, headers: &HeaderMap, with: impl FnOnce(&[u8]) -> T) -> T {
     let value = match by {
         AssignBy::Client => None,
-        AssignBy::Header(name) => key::header(headers, name),
-        AssignBy::Cookie(name) => key::cookie(headers, name),
+        AssignBy::Header(name) => headers.get(name).map(HeaderValue::as_bytes),
+        AssignBy::Cookie(name) => cookie(headers, name),
     };
     match value.filter(|value| (1..=AssignBy::LONGEST).contains(&value.len())) {
-        Some(value) => with(value.as_bytes()),
+        Some(value) => with(value),
         None => match identity(client) {
             IpAddr::V4(address) => with(&address.octets()),
             IpAddr::V6(address) => with(&address.octets()),

@@ -138,7 +138,13 @@ impl Plan {
             consecutive_failures: target.breaker.settings().consecutive_failures,
             successes_to_close: target.breaker.settings().successes_to_close,
         });
-        Topology { routes: routes.collect(), breakers: breakers.collect(), rollouts: self.infos.clone(), lab }
+        Topology {
+            routes: routes.collect(),
+            breakers: breakers.collect(),
+            rollouts: self.infos.clone(),
+            lab,
+            ..Topology::default()
+        }
     }
 
     /// A breaker at a moment, without counts.

@@ -20,6 +20,7 @@ use http::{HeaderValue, Response};
 use rad_model::{BreakerMode, BreakerState};
 
 use super::body::{RequestBody, ResponseBody};
+use super::choice::is_pinned;
 use super::connection::{RequestHead, is_condition};
 use super::worker::Worker;
 use crate::rollout::Side;
@@ -53,6 +54,8 @@ fn draw_one(shadow: &Shadow, rollout: usize, head: &RequestHead, body: &RequestB
     let is_bare = body.kept().is_some_and(<[u8]>::is_empty);
     if !shadow.settings.methods.contains(method)
         || is_conditional
+        // Who wants nothing of the candidate is not to be copied to it either.
+        || is_pinned(&head.parts.headers)
         || !(is_bare || takes_body)
         || !shadow.draws(fastrand::u16(..10_000))
     {

@@ -3,6 +3,7 @@
 
 mod asker;
 mod line;
+mod side;
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -16,8 +17,9 @@ use rad_resilience::{Outcome, Permit, Timestamp};
 use super::breaker::Admission;
 use super::connection::Connection;
 use super::worker::Worker;
-use crate::rollout::{ClientHash, Side};
+use crate::rollout::ClientHash;
 pub use asker::{Asker, Presence};
+pub use side::OnSide;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,17 +52,6 @@ pub struct Access {
 pub struct Trace {
     pub trace_id: String,
     pub span_id: String,
-}
-
-/// The side of a rollout that a request is asked of.
-#[derive(Clone, Copy, Debug)]
-pub struct OnSide {
-    pub rollout: usize,
-    pub side: Side,
-    /// Whether it was drawn.
-    pub is_drawn: bool,
-    /// When the side was first asked.
-    pub since: Timestamp,
 }
 
 /// An open account.
@@ -199,16 +190,6 @@ impl Ticket {
         self.worker.shard.routes[self.route].retries.add();
     }
 
-    /// A side was drawn for this client in this rollout.
-    pub fn is_of(&mut self, drawn: Option<(usize, ClientHash)>) {
-        self.drawn = drawn;
-    }
-
-    /// A side of a rollout is asked.
-    pub fn on_side(&mut self, side: OnSide) {
-        self.side = Some(side);
-    }
-
     /// A breaker let it through to a target; to another one, if the first was not reached.
     pub fn admitted(&mut self, admission: Admission, now: Timestamp) {
         if self.target.is_some() {
@@ -289,24 +270,14 @@ impl Ticket {
             _ if failed => route.failed.add(),
             _ => route.answered.add(),
         }
-        let is_answered = matches!(ending, Ending::Complete | Ending::Broken);
-        if self.is_clients && is_answered {
+        if self.is_clients && matches!(ending, Ending::Complete | Ending::Broken) {
             route.durations.record(us);
         }
-        if let Some((rollout, client)) = self.drawn
-            && (is_answered || ending == Ending::Abandoned)
-        {
-            shard.clients[rollout].note(client, is_answered);
-        }
+        self.note_client(ending);
         if self.target.is_some() {
             let has_failed = self.has_failed || told == Ending::Broken;
-            if let Some(on) = self.side.filter(|_| told != Ending::Abandoned || has_failed) {
-                let side = &shard.rollouts[on.rollout][on.side as usize];
-                side.durations.record(us);
-                side.count(has_failed || failed, on.is_drawn);
-                if on.is_drawn {
-                    side.heads.record(micros(self.head_at.unwrap_or(now).since(on.since)));
-                }
+            if told != Ending::Abandoned || has_failed {
+                self.count_side(has_failed || failed, us, now);
             }
             let outcome = match told {
                 Ending::Abandoned => Outcome::Ignored,

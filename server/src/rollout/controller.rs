@@ -64,7 +64,7 @@ impl Controller {
             // Somebody may have switched this off: the verdict is told all the same.
             let is_wanted = match step {
                 Step::RollBack(_) => self.switches.rolls_back(rollout.name()),
-                Step::Start | Step::Promote(_) | Step::Complete => self.switches.promotes(rollout.name()),
+                Step::Promote(_) | Step::Complete | Step::Start => self.switches.promotes(rollout.name()),
             };
             if !is_wanted {
                 continue;

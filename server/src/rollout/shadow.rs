@@ -303,7 +303,7 @@ mod tests {
         let storage = Storage::open(std::path::Path::new(":memory:")).unwrap();
         assert!(!shadow.is_withdrawn(None) && !shadow.is_withdrawn(Some(9)) && shadow.is_withdrawn(Some(11)));
         let set = |expected, rolled_back_ms| {
-            let cause = Cause { by: "ada".to_owned(), reason: String::new(), at_ms: 12 };
+            let cause = Cause { by: "ada".to_owned(), reason: String::new(), at_ms: 12, reverts: None };
             shadow.set(Share::ALL, Some(expected), rolled_back_ms, &cause, &storage).map(|set| set.is_new)
         };
         assert_eq!((set(Share::NONE, Some(11)), set(Share::ALL, None)), (Err(Share::ALL), Ok(false)));
@@ -318,7 +318,7 @@ mod tests {
         let storage = Storage::open(std::path::Path::new(":memory:")).unwrap();
         for percent in [0.0, 0.01, 10.0, 100.0] {
             let share = Share::from_percent(percent).unwrap();
-            let cause = Cause { by: String::new(), reason: String::new(), at_ms: 11 };
+            let cause = Cause { by: String::new(), reason: String::new(), at_ms: 11, reverts: None };
             shadow.set(share, None, None, &cause, &storage).unwrap();
             let drawn = (0..10_000).filter(|drawn| shadow.draws(*drawn)).count();
             assert_eq!((drawn, shadow.is_off()), (usize::from(share.basis_points()), percent == 0.0));

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::verdict::sample_ratio::Counted;
 use super::verdict::{FALSE_ALARM, MISS, interval};
-use super::{Hold, Phase, Place, Rollout, Tally, Verdict, Waits};
+use super::{Hold, Phase, Place, Rollout, Switches, Tally, Verdict, Waits};
 
 /// The true share of failures is outside of what is told in at most so many cases.
 const ERROR: f64 = 0.05;
@@ -46,7 +46,7 @@ pub struct Figures {
 
 impl<'a> Standing<'a> {
     #[must_use]
-    pub fn of(rollout: &'a Rollout, now_ms: u64) -> Self {
+    pub fn of(rollout: &'a Rollout, switches: &Switches, now_ms: u64) -> Self {
         let course = rollout.course();
         let (candidate, legacy) = course.seen();
         let calendar = rollout.calendar();
@@ -64,7 +64,8 @@ impl<'a> Standing<'a> {
             legacy: Figures::of(legacy),
             says: String::new(),
         };
-        standing.says = words::says(&standing, (candidate, legacy));
+        standing.says =
+            words::says(&standing, (candidate, legacy)) + &words::switched_off(&standing, switches);
         standing
     }
 
@@ -161,10 +162,14 @@ fn side(figures: Figures) -> Value {
     json!({
         "requests": requests,
         "failed": failed,
-        "success_from": low / 100.0,
-        "success_to": high / 100.0,
+        "success_from": share(low),
+        "success_to": share(high),
         "success": { "low": low, "estimate": estimate, "high": high },
     })
+}
+
+fn share(percent: f64) -> f64 {
+    (percent * 1e4).round() / 1e6
 }
 
 /// Without what is left over from counting in twos.

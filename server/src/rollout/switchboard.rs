@@ -94,7 +94,8 @@ impl Switchboard {
     ) -> Result<Self, StorageError> {
         let mut known: BTreeMap<String, StoredFlag> =
             storage.flags()?.into_iter().map(|stored| (stored.kept.key.clone(), stored)).collect();
-        let cause = |by: &str| Cause { by: by.to_owned(), reason: String::new(), at_ms: unix_ms() };
+        let cause =
+            |by: &str| Cause { by: by.to_owned(), reason: String::new(), at_ms: unix_ms(), reverts: None };
         for FlagSettings { key, flag } in configured.iter().cloned() {
             let says = serde_json::to_string(&flag).unwrap_or_default();
             let before = known.get(&key);

@@ -15,7 +15,7 @@ pub fn cause(step: Step, seen: (Tally, Tally), criteria: &Criteria, at_ms: u64) 
         }
         Step::Start => ("schedule", "its time has come".to_owned()),
     };
-    Cause { by: by.to_owned(), reason, at_ms }
+    Cause { by: by.to_owned(), reason, at_ms, reverts: None }
 }
 
 /// Why a candidate was taken out, for people.
@@ -56,5 +56,34 @@ fn too_slow(how: TooSlow, guard: LatencyGuard) -> String {
             )
         }
         _ => "too slow".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::rollout::Target;
+
+    #[test]
+    fn who_is_taken_out_for_being_slow_is_told_what_was_asked() {
+        let guard = LatencyGuard {
+            quantile: 0.99,
+            at_most: Some(Duration::from_millis(300)),
+            no_slower_than: Some(1.2),
+        };
+        let criteria = Criteria { target: Target::default(), least: 100, latency: Some(guard) };
+        let told = |how| because(Failure::Slow(how), (Tally::default(), Tally::default()), &criteria);
+        assert_eq!(
+            told(TooSlow::OverLimit),
+            "too slow: again and again more than 1 % took longer than 300ms, and not so with legacy"
+        );
+        assert_eq!(
+            told(TooSlow::ThanLegacy),
+            "too slow: its p99 is above 1.2 times that of legacy at the same time, again and again"
+        );
+        let started = cause(Step::Start, (Tally::default(), Tally::default()), &criteria, 7);
+        assert_eq!((started.by.as_str(), started.at_ms), ("schedule", 7));
     }
 }

@@ -3,8 +3,9 @@
 use rad_model::Share;
 use rusqlite::{OptionalExtension, params};
 
+use super::audit::{NewEntry, append};
 use super::{Storage, StorageError};
-use crate::rollout::{Cause, Phase, Place, Seed};
+use crate::rollout::{Phase, Place, Seed};
 use crate::telemetry::unix_ms;
 
 /// A rollout as it was last left.
@@ -73,16 +74,16 @@ impl Storage {
         Ok(StoredRollout { seed: Seed::new(seed.cast_unsigned()), place })
     }
 
-    /// Remembers where a rollout is now, and in its history how it came there.
+    /// Remembers where a rollout is now, and in its history and in the audit log how it came there.
     ///
     /// # Errors
-    /// If the database fails; then neither is remembered.
+    /// If the database fails; then none of it is remembered.
     pub fn save_rollout(
         &self,
         name: &str,
         from: Place,
         to: Place,
-        cause: &Cause,
+        entry: &NewEntry,
     ) -> Result<(), StorageError> {
         let (phase, stage) = word_of(to.phase);
         let mut connection = self.lock();
@@ -99,18 +100,19 @@ impl Storage {
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![
                 name,
-                signed(cause.at_ms),
+                signed(entry.at_ms),
                 from.share.basis_points(),
                 to.share.basis_points(),
                 phase,
-                cause.by,
-                cause.reason
+                entry.actor,
+                entry.reason
             ],
         )?;
         if to.phase.voids_start() {
             transaction
                 .execute("UPDATE rollout_start SET start_unix_ms = NULL WHERE rollout = ?1", [name])?;
         }
+        append(&transaction, entry)?;
         transaction.commit()?;
         Ok(())
     }
@@ -172,6 +174,8 @@ fn phase_of(word: &str, stage: usize) -> Phase {
 mod tests {
     use std::path::Path;
 
+    use super::super::Filter;
+    use super::super::audit::tests::entry;
     use super::*;
 
     fn share(percent: f64) -> Share {
@@ -182,8 +186,8 @@ mod tests {
         Place { phase, share: share(percent), since_ms: 1_700_000_000_000 }
     }
 
-    fn cause(reason: &str) -> Cause {
-        Cause { by: "ada".to_owned(), reason: reason.to_owned(), at_ms: 1_700_000_000_001 }
+    fn by_ada(reason: &str) -> NewEntry {
+        NewEntry { reason: reason.to_owned(), ..entry("ada", "rollout.share", "search") }
     }
 
     #[test]
@@ -194,7 +198,7 @@ mod tests {
             let first = Storage::open(&path).unwrap();
             let stored = first.rollout("search", share(10.0)).unwrap();
             let to = place(phase, 25.0);
-            first.save_rollout("search", stored.place, to, &cause("")).unwrap();
+            first.save_rollout("search", stored.place, to, &by_ada("")).unwrap();
             drop(first);
             let again = Storage::open(&path).unwrap().rollout("search", share(10.0)).unwrap();
             assert_eq!(again, StoredRollout { seed: stored.seed, place: to });
@@ -205,7 +209,7 @@ mod tests {
     fn an_edited_configuration_wins_over_what_was_stored() {
         let storage = Storage::open(Path::new(":memory:")).unwrap();
         let stored = storage.rollout("search", share(10.0)).unwrap();
-        storage.save_rollout("search", stored.place, place(Phase::Stage(3), 100.0), &cause("")).unwrap();
+        storage.save_rollout("search", stored.place, place(Phase::Stage(3), 100.0), &by_ada("")).unwrap();
         let edited = storage.rollout("search", share(5.0)).unwrap();
         assert_eq!((edited.seed, edited.place.share), (stored.seed, share(5.0)));
         assert_eq!(edited.place.phase, Phase::Manual);
@@ -217,7 +221,7 @@ mod tests {
         let mut at = storage.rollout("search", share(0.0)).unwrap().place;
         for (phase, percent) in [(Phase::Stage(0), 10.0), (Phase::Stage(1), 25.0), (Phase::RolledBack, 0.0)] {
             let to = place(phase, percent);
-            storage.save_rollout("search", at, to, &cause(&format!("to {percent}"))).unwrap();
+            storage.save_rollout("search", at, to, &by_ada(&format!("to {percent}"))).unwrap();
             at = to;
         }
         let history = storage.rollout_history("search", 2).unwrap();
@@ -225,6 +229,10 @@ mod tests {
             history.iter().map(|change| (change.from.percent(), change.phase.as_str())).collect();
         assert_eq!(told, [(25.0, "rolled_back"), (10.0, "stage")]);
         assert_eq!((history[0].by.as_str(), history[0].reason.as_str()), ("ada", "to 0"));
-        assert!(storage.save_rollout("unknown", at, at, &cause("")).is_err());
+        assert!(storage.save_rollout("unknown", at, at, &by_ada("")).is_err());
+        // The audit log has the same, and not what was not done.
+        let entries = storage.audit(&Filter::default(), 10).unwrap();
+        let reasons: Vec<_> = entries.iter().map(|kept| kept.entry.reason.as_str()).collect();
+        assert_eq!(reasons, ["to 0", "to 25", "to 10"]);
     }
 }

@@ -92,7 +92,7 @@ mod tests {
         let storage = Storage::open(Path::new(":memory:")).unwrap();
         let first = storage.shadow("search", share(5.0), 7).unwrap();
         assert_eq!(first, StoredShadow { share: share(5.0), set_at_ms: 7 });
-        let cause = Cause { by: "ada".to_owned(), reason: "a look".to_owned(), at_ms: 8 };
+        let cause = Cause { by: "ada".to_owned(), reason: "a look".to_owned(), at_ms: 8, reverts: None };
         storage.save_shadow("search", share(5.0), share(50.0), &cause).unwrap();
         let kept = StoredShadow { share: share(50.0), set_at_ms: 8 };
         assert_eq!(storage.shadow("search", share(5.0), 9).unwrap(), kept);
@@ -105,7 +105,7 @@ mod tests {
     fn who_set_it_and_why_is_a_part_of_the_rollouts_history() {
         let storage = Storage::open(Path::new(":memory:")).unwrap();
         storage.shadow("search", share(0.0), 7).unwrap();
-        let cause = Cause { by: "ada".to_owned(), reason: "a look".to_owned(), at_ms: 8 };
+        let cause = Cause { by: "ada".to_owned(), reason: "a look".to_owned(), at_ms: 8, reverts: None };
         storage.save_shadow("search", share(0.0), share(50.0), &cause).unwrap();
         let history = storage.rollout_history("search", 10).unwrap();
         assert_eq!(history.len(), 1);

@@ -70,15 +70,16 @@ mod tests {
     use rad_model::Share;
 
     use super::*;
-    use crate::rollout::{Cause, Phase, Place};
+    use crate::rollout::{Phase, Place};
+    use crate::storage::NewEntry;
 
     const NOW: u64 = 1_800_000_000_000;
 
     fn moved(storage: &Storage, phase: Phase) {
         let from = storage.rollout("r", Share::NONE).unwrap().place;
         let to = Place { phase, ..from };
-        let cause = Cause { by: String::new(), reason: String::new(), at_ms: NOW };
-        storage.save_rollout("r", from, to, &cause).unwrap();
+        let entry = NewEntry { action: "rollout.start".to_owned(), at_ms: NOW, ..NewEntry::default() };
+        storage.save_rollout("r", from, to, &entry).unwrap();
     }
 
     #[test]

@@ -33,11 +33,12 @@ impl Report {
         Self { plan, registry, journal, clock, baseline }
     }
 
-    /// Starts counting anew; returns the moment, milliseconds since 1970.
-    pub fn reset(&self) -> u64 {
+    /// Starts counting anew; returns since when it had counted and since when it does now, milliseconds since 1970.
+    pub fn reset(&self) -> (u64, u64) {
         let now = unix_ms();
-        *self.baseline.lock().unwrap_or_else(PoisonError::into_inner) = (now, self.registry.totals());
-        now
+        let mut baseline = self.baseline.lock().unwrap_or_else(PoisonError::into_inner);
+        let (before, _) = std::mem::replace(&mut *baseline, (now, self.registry.totals()));
+        (before, now)
     }
 
     /// The counters of each route since the start or the reset.

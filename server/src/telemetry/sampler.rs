@@ -12,7 +12,7 @@ use super::journal::{INTERVAL_MS, Journal};
 use super::registry::{Registry, RouteTotals, SideTotals, Totals};
 use super::unix_ms;
 use crate::gateway::Plan;
-use crate::rollout::{Figures, Standing};
+use crate::rollout::{Figures, Standing, Switches};
 
 /// Turns counters into ticks.
 #[derive(Debug)]
@@ -21,6 +21,7 @@ pub struct Sampler {
     registry: Arc<Registry>,
     journal: Arc<Journal>,
     clock: SystemClock,
+    switches: Switches,
     before: Totals,
     /// One a route.
     gauges: Vec<Gauge>,
@@ -28,10 +29,16 @@ pub struct Sampler {
 
 impl Sampler {
     #[must_use]
-    pub fn new(plan: Arc<Plan>, registry: Arc<Registry>, journal: Arc<Journal>, clock: SystemClock) -> Self {
+    pub fn new(
+        plan: Arc<Plan>,
+        registry: Arc<Registry>,
+        journal: Arc<Journal>,
+        switches: Switches,
+        clock: SystemClock,
+    ) -> Self {
         let before = registry.totals();
         let gauges = plan.routes.iter().map(|_| Gauge::default()).collect();
-        Self { plan, registry, journal, clock, before, gauges }
+        Self { plan, registry, journal, clock, switches, before, gauges }
     }
 
     /// Samples once an interval, forever.
@@ -130,7 +137,7 @@ impl Sampler {
         let rollouts = self.plan.rollouts.iter().zip(sides);
         rollouts
             .map(|(rollout, (after, before))| {
-                let standing = Standing::of(rollout, unix_ms());
+                let standing = Standing::of(rollout, &self.switches, unix_ms());
                 RolloutTick {
                     candidate_share: standing.place.share,
                     phase: standing.phase(),

@@ -49,7 +49,6 @@ async fn climbs(program: &Program, clients: u32, named: impl Fn(u32) -> (&'stati
         let seen = now.iter().filter(|is_candidate| **is_candidate).count() as f64;
         let (expected, most) =
             (f64::from(clients) * share, 2.576 * (f64::from(clients) * share * (1.0 - share)).sqrt());
-        println!("{share}: {seen} of {clients} clients, {expected:.0} ± {most:.0} expected");
         assert!((seen - expected).abs() <= most, "{seen} of {clients} at {share}");
         before = now;
     }

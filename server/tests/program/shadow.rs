@@ -244,9 +244,10 @@ async fn only_what_changes_nothing_is_copied_unless_the_configuration_names_more
     let shadow = Shadow::new(ALL).await;
     post_json(shadow.program.gateway, "/", body).await;
     get_with(shadow.program.gateway, "/", &[("if-none-match", "\"x\"")]).await;
+    get_with(shadow.program.gateway, "/", &[("cookie", "rad_mode=legacy")]).await;
     shadow.ask().await;
     shadow.until(1, 0).await;
-    assert_eq!((shadow.sides.candidate.asked(), shadow.sides.legacy.asked()), (1, 4));
+    assert_eq!((shadow.sides.candidate.asked(), shadow.sides.legacy.asked()), (1, 5));
 
     let shadow = Shadow::new("shadow = { percent = 100, methods = [\"POST\"] }").await;
     assert_eq!(post_json(shadow.program.gateway, "/", body).await.body, body);

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use rad_model::BreakerMode;
 
 use super::standing::Known;
-use crate::components::{Choices, Outcome, OutcomeLine, act, button, post, quoted, reason};
+use crate::components::{Choices, Outcome, OutcomeLine, Why, act, button, post};
 use crate::settled::settle;
 use crate::signals::{flag, text};
 
@@ -20,14 +20,15 @@ const MODES: [(BreakerMode, &str, &str); 4] = [
 #[component]
 pub fn Switches(known: Known, mode: Signal<BreakerMode>) -> impl IntoView {
     let outcome = RwSignal::new(Outcome::default());
-    let why = RwSignal::new(String::new());
+    let why = Why::new();
     let busy = flag(move || outcome.with(|outcome| *outcome == Outcome::Under));
     let done = Callback::new(move |_| {
-        why.set(String::new());
+        why.clear();
         known.changed();
     });
     let send = move |what: &str, mode: &str| {
-        let body = format!("{{{mode}\"reason\":{}}}", quoted(why.get_untracked().trim()));
+        let Some(reason) = why.given(outcome) else { return };
+        let body = format!("{{{mode}\"reason\":{reason}}}");
         act(outcome, post(known.url(what), body), done);
     };
     let each = MODES.map(|(_, name, says)| (format!("mode-{name}"), says.to_owned())).to_vec();
@@ -41,7 +42,7 @@ pub fn Switches(known: Known, mode: Signal<BreakerMode>) -> impl IntoView {
     settle(view! {
         <Choices label="Who decides" each in_force busy=busy press/>
         <div class="actions">
-            {reason(why, "Reason for the change")}
+            {why.field("Reason for the change")}
             {button(("", "breaker-reset".to_owned()), says, says, busy, Callback::new(move |()| send("/reset", "")))}
         </div>
         <OutcomeLine outcome error="breaker-error" done/>

@@ -8,7 +8,7 @@ use leptos::ev;
 use leptos::prelude::*;
 
 use super::Known;
-use crate::components::{Card, Outcome, OutcomeLine, Rows, act, button, line, post, quoted};
+use crate::components::{Card, Outcome, OutcomeLine, Rows, Why, act, button, line, post, quoted};
 use crate::settled::settle;
 use crate::signals::{flag, text};
 
@@ -20,16 +20,19 @@ const ARMED: Duration = Duration::from_secs(5);
 pub fn Invalidate(cache: Known) -> impl IntoView {
     let outcome = RwSignal::new(Outcome::default());
     let organisation = RwSignal::new(String::new());
+    let why = Why::new();
     let sure = RwSignal::new(false);
     let busy = flag(move || outcome.with(|outcome| *outcome == Outcome::Under));
     let done = Callback::new(move |_| {
         sure.set(false);
         organisation.set(String::new());
+        why.clear();
         cache.again();
     });
     let invalidate = move |kind: &str, what: &str| {
         let what = if kind == "all" { "true".to_owned() } else { quoted(what) };
-        let body = format!("{{\"{kind}\":{what}}}");
+        let Some(reason) = why.given(outcome) else { return };
+        let body = format!("{{\"{kind}\":{what},\"reason\":{reason}}}");
         act(outcome, post("/api/cache/invalidate".to_owned(), body), done);
     };
     let tags = move || {
@@ -86,6 +89,7 @@ pub fn Invalidate(cache: Known) -> impl IntoView {
                 {line(organisation, "Organisation", "Organisation to invalidate", "200")}
                 {button(("", "invalidate-organisation".to_owned()), says, says, busy, Callback::new(by_organisation))}
             </form>
+            <div class="actions acting">{why.field("Reason for invalidating")}</div>
             <div class="actions sure" on:keydown=move |event| if event.key() == "Escape" { sure.set(false) }
                 on:focusout=move |event| if leaves(&event) { sure.set(false) }>
                 {button(("danger", "invalidate-all".to_owned()), everything, everything, busy, Callback::new(all))}

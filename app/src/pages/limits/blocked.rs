@@ -7,7 +7,7 @@ use rad_model::Call;
 use serde::Deserialize;
 
 use crate::components::{
-    Card, Choices, Outcome, OutcomeLine, Table, act, button, cell, holding, line, post, quoted, reason, row,
+    Card, Choices, Outcome, OutcomeLine, Table, Why, act, button, cell, holding, line, post, quoted, row,
 };
 use crate::format;
 use crate::live::{Asked, Live, use_live};
@@ -33,6 +33,7 @@ struct Entry {
 struct List {
     live: Live,
     all: Asked<Vec<Entry>>,
+    why: Why,
     outcome: RwSignal<Outcome>,
 }
 
@@ -44,7 +45,10 @@ impl List {
 
     /// Shows what was changed.
     fn again(self) -> Callback<String> {
-        Callback::new(move |_| self.all.again())
+        Callback::new(move |_| {
+            self.why.clear();
+            self.all.again();
+        })
     }
 
     fn addresses(self) -> Vec<(String, usize)> {
@@ -64,9 +68,9 @@ pub fn Blocked(candidate: RwSignal<String>) -> impl IntoView {
     let list = List {
         live: use_live(),
         all: Asked::new("/api/blocked"),
+        why: Why::new(),
         outcome: RwSignal::new(Outcome::default()),
     };
-    let why = RwSignal::new(String::new());
     let time = RwSignal::new(0);
     let count = move || list.all.read(Vec::len);
     let busy = flag(move || list.outcome.with(|outcome| *outcome == Outcome::Under));
@@ -78,11 +82,11 @@ pub fn Blocked(candidate: RwSignal<String>) -> impl IntoView {
             return;
         }
         let lasts = TIMES.get(time.get_untracked()).map_or("", |(lasts, _)| *lasts);
-        let body = body(&address, lasts, why.get_untracked().trim());
-        let done = Callback::new(move |_| {
+        let Some(reason) = list.why.given(list.outcome) else { return };
+        let body = body(&address, lasts, &reason);
+        let done = Callback::new(move |text| {
             candidate.set(String::new());
-            why.set(String::new());
-            list.all.again();
+            list.again().run(text);
         });
         act(list.outcome, post("/api/blocked".to_owned(), body), done);
     };
@@ -94,11 +98,11 @@ pub fn Blocked(candidate: RwSignal<String>) -> impl IntoView {
             {list.all.doubt()}
             <p class="muted" hidden=flag(move || list.all.with(|all| all.is_none_or(|all| !all.is_empty())))>"Nobody is blocked."</p>
             <Table head=&HEAD hidden=flag(move || count() == 0) each=Arc::new(move || list.addresses()) row=Arc::new(move |at| blocked(list, at))/>
-            <form class="acting" onsubmit="return false">
+            <form class="acting" onsubmit="return false" novalidate>
                 <Choices label="For how long" each=times in_force busy press=Callback::new(move |at| time.set(at))/>
                 <div class="actions">
                     {line(candidate, "Address, such as 203.0.113.7", "Client to block", "60")}
-                    {reason(why, "Reason for the block")}
+                    {list.why.field("Reason for the block")}
                     {button(("danger", "block".to_owned()), says, says, busy, Callback::new(move |()| block()))}
                 </div>
             </form>
@@ -119,8 +123,9 @@ fn blocked(list: List, at: usize) -> Settled {
     let lasts =
         text(move || left().map_or("for good".to_owned(), |ms| format!("{} more", format::length(ms))));
     let unblock = Callback::new(move |()| {
+        let Some(reason) = list.why.given(list.outcome) else { return };
         let path = format!("/api/blocked/{}", address.get_untracked());
-        let call = Call { method: "DELETE".to_owned(), path, body: String::new() };
+        let call = Call { method: "DELETE".to_owned(), path, body: format!("{{\"reason\":{reason}}}") };
         act(list.outcome, call, list.again());
     });
     let label = text(move || format!("Unblock {}", address.get()));
@@ -138,7 +143,7 @@ fn blocked(list: List, at: usize) -> Settled {
     )
 }
 
-/// As the API takes it.
+/// As the API takes it; the reason is JSON.
 fn body(address: &str, lasts: &str, reason: &str) -> String {
-    format!("{{\"address\":{},\"for\":{},\"reason\":{}}}", quoted(address), quoted(lasts), quoted(reason))
+    format!("{{\"address\":{},\"for\":{},\"reason\":{}}}", quoted(address), quoted(lasts), reason)
 }

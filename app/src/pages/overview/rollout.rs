@@ -56,11 +56,13 @@ fn Rollout(at: usize, info: RolloutInfo) -> impl IntoView {
             </span>
         }
     };
+    let details = settle(view! { <a href="/rollouts">"Details"</a> });
     view! {
         <Card
             id=format!("rollout-{}", info.name)
             title=format!("Rollout · {}", info.name)
             note=note
+            aside=details
             class="acts"
         >{settle(view! {
             <div data-testid=format!("rollout-{}", info.name) data-percent=text(move || share.get().to_string())>

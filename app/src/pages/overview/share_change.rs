@@ -4,15 +4,15 @@ use leptos::prelude::*;
 use rad_model::{RolloutInfo, Share};
 use serde::Deserialize;
 
-use crate::components::{Choices, Outcome, OutcomeLine, act, button, post, quoted, reason};
+use crate::components::{Choices, Outcome, OutcomeLine, Why, act, button, post};
 use crate::live::{http, use_live};
 use crate::settled::settle;
 use crate::signals::{flag, text};
 
-/// The body of a change. By hand: writing floats with serde is heavy in the bundle.
+/// The body of a change; the reason is JSON. By hand: writing floats with serde is heavy in the bundle.
 fn change(percent: Option<Share>, reason: &str) -> String {
     let percent = percent.map(|share| format!("\"percent\":{share},")).unwrap_or_default();
-    format!("{{{percent}\"reason\":{}}}", quoted(reason))
+    format!("{{{percent}\"reason\":{reason}}}")
 }
 
 /// What the server did.
@@ -26,20 +26,21 @@ struct Changed {
 pub fn ShareChange(share: Signal<Share>, info: RolloutInfo) -> impl IntoView {
     let live = use_live();
     let outcome = RwSignal::new(Outcome::default());
-    let why = RwSignal::new(String::new());
+    let why = Why::new();
     let busy = move || outcome.with(|outcome| *outcome == Outcome::Under);
     let name = StoredValue::new(info.name);
     let done = Callback::new(move |text: String| {
         if let Ok(Changed { to }) = http::understood(&text) {
             name.with_value(|name| live.change_share(name, to));
         }
-        why.set(String::new());
+        why.clear();
     });
     // `None` takes the way back that needs no number.
     let set = move |percent: Option<Share>| {
+        let Some(reason) = why.given(outcome) else { return };
         let back = if percent.is_some() { "" } else { "/rollback" };
         let url = name.with_value(|name| format!("/api/rollouts/{name}{back}"));
-        act(outcome, post(url, change(percent, why.get_untracked().trim())), done);
+        act(outcome, post(url, change(percent, &reason)), done);
     };
     let mut stages = info.stages.clone();
     stages.insert(0, Share::NONE);
@@ -62,7 +63,7 @@ pub fn ShareChange(share: Signal<Share>, info: RolloutInfo) -> impl IntoView {
     settle(view! {
         <Choices label="Candidate share in percent" each in_force busy=flag(busy) press/>
         <div class="actions">
-            {reason(why, "Reason for the change")}
+            {why.field("Reason for the change")}
             {button(("danger", "rollback".to_owned()), says, says, flag(busy), Callback::new(move |()| set(None)))}
         </div>
         <OutcomeLine outcome error="rollout-error" done/>
@@ -76,7 +77,7 @@ mod tests {
     #[test]
     fn a_rollback_carries_no_share() {
         let half = Share::from_percent(12.5);
-        assert_eq!(change(half, ""), r#"{"percent":12.5,"reason":""}"#);
-        assert_eq!(change(None, "say \"no\""), r#"{"reason":"say \"no\""}"#);
+        assert_eq!(change(half, "\"\""), r#"{"percent":12.5,"reason":""}"#);
+        assert_eq!(change(None, "\"no\""), r#"{"reason":"no"}"#);
     }
 }

@@ -19,8 +19,10 @@ use super::identity::{Access, By, Identity};
 use super::login::{Attempt, Denied, Entered};
 use super::{Auth, Moment, Refused};
 use crate::console::Console;
+use crate::console::audit::{Deed, alone};
 use crate::console::error::{ApiError, parse};
 use crate::console::take::Body;
+use crate::storage::NewEntry;
 
 type Peer = ConnectInfo<std::net::SocketAddr>;
 type Shared = State<Arc<Console>>;
@@ -83,6 +85,7 @@ pub async fn change_password(
     Extension(access): Extension<Access>,
     ConnectInfo(peer): Peer,
     headers: HeaderMap,
+    deed: Deed,
     Body(body): Body,
 ) -> Result<Response, ApiError> {
     let auth = offered(&console)?;
@@ -92,7 +95,26 @@ pub async fn change_password(
     let NewPassword { current, new } = parse(&body)?;
     let address = console.client(peer.ip(), &headers);
     let attempt = Attempt { account: who.account.clone(), password: current, address };
-    Ok(entered(auth, auth.change_password(attempt, new, Moment::of(&console.clock)).await))
+    let outcome = auth.change_password(attempt, new, Moment::of(&console.clock)).await;
+    if outcome.is_ok() {
+        password_changed(&console, &deed, &who.account).await?;
+    }
+    Ok(entered(auth, outcome))
+}
+
+/// Writes down what was done with accounts and tokens.
+async fn written(console: &Arc<Console>, entry: NewEntry) -> Result<(), ApiError> {
+    alone(Arc::clone(console), move |console| console.record(&entry)).await
+}
+
+/// Writes down that somebody has another password.
+pub(super) async fn password_changed(
+    console: &Arc<Console>,
+    deed: &Deed,
+    account: &str,
+) -> Result<(), ApiError> {
+    let change = (Value::Null, json!({"has_new_password": true}));
+    written(console, deed.entry(("account.password", account), change, "", None)).await
 }
 
 /// The answer to who wants in, with the cookie if they are.

@@ -83,11 +83,12 @@ impl Auth {
         let file = self.first_password.display();
         let fields = [("administrator", Value::Text(&self.administrator)), ("file", Value::Display(&file))];
         self.log.line(&Line { level: Level::Warn, event: "initial_password", fields: &fields });
-        let _ = writeln!(
-            std::io::stderr(),
-            "rad-monitor: the password of {} for the first login is in {file}; it must be changed then",
+        // In one piece, so that nothing of others comes between.
+        let says = format!(
+            "rad-monitor: the password of {} for the first login is in {file}; it must be changed then\n",
             self.administrator
         );
+        let _ = std::io::stderr().write_all(says.as_bytes());
     }
 
     /// Takes the file of the first password away; it is of no use any more.

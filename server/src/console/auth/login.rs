@@ -75,7 +75,9 @@ impl Auth {
         let account = if is_account_name(&written) { written } else { String::new() };
         let hash = self.check(&account, password, address, now).await?;
         let entered = self.enter(account, hash, before, now).await?;
-        self.state().accounts.entry(entered.account.clone()).and_modify(|known| known.met(identity(address)));
+        if let Some(known) = self.state().accounts.get_mut(&entered.account) {
+            known.met(identity(address));
+        }
         self.note("login", &entered.account, &[("client_ip", &address.to_string())]);
         Ok(entered)
     }

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Change, told};
-use crate::console::act::Actor;
 use crate::console::api::Shared;
+use crate::console::audit::Deed;
 use crate::console::error::{ApiError, parse};
 use crate::console::take::{Body, Name};
 use crate::rollout::flags::{Flag, Serve};
@@ -34,14 +34,20 @@ struct ShareOf {
 pub async fn share(
     State(console): Shared,
     Name(key): Name,
-    actor: Actor,
+    deed: Deed,
     Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
     let ShareOf { percent, variant, against, version, reason } = parse(&body)?;
     let unknown = FlagRefused::Unknown(key.clone());
-    let change = Change { key, expected: version, reason, what: format!("share set to {percent} %") };
+    let change = Change {
+        key,
+        expected: version,
+        reason,
+        action: "flag.share",
+        what: format!("share set to {percent} %"),
+    };
     change
-        .make(&console, actor, move |before| {
+        .make(&console, deed, move |before| {
             let flag = &before.ok_or(unknown)?.flag;
             let otherwise = shared(flag, percent, variant, against)?;
             Ok(match otherwise == flag.otherwise {

@@ -91,7 +91,7 @@ fn summary(kept: &Kept, environment: Environment) -> Summary {
 fn ago(at_ms: u64) -> String {
     const DAY_MS: u64 = 86_400_000;
     match unix_ms().saturating_sub(at_ms) {
-        ms if ms < 2 * DAY_MS => rad_model::format::age(ms),
+        ms if ms < 2 * DAY_MS => app::format::age(ms),
         ms => format!("{} days", ms / DAY_MS),
     }
 }

@@ -1,5 +1,7 @@
 //! What a tester shows to be served by a side.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -7,8 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::find;
-use crate::console::act::{self, Actor};
+use crate::console::act;
 use crate::console::api::Shared;
+use crate::console::audit::{Deed, alone};
 use crate::console::error::{ApiError, parse};
 use crate::console::take::{Body, Name};
 use crate::rollout::{LONGEST_S, Side};
@@ -30,7 +33,7 @@ struct Wanted {
 pub async fn sign(
     State(console): Shared,
     Name(name): Name,
-    _: Actor,
+    deed: Deed,
     Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
     let Wanted { side, how_long } = parse(&body)?;
@@ -67,14 +70,20 @@ pub async fn sign(
         format!("Whoever shows this is served by {}; it is not signed, and does not end.", side.word())
     };
     let receipt = act::receipt(says, None);
-    Ok(Json(json!({
+    let expires_at_ms = is_signed.then_some(until_s * 1_000);
+    let answer = json!({
         "rollout": name,
         "side": side.word(),
         "value": value,
         "header": overrides.header.as_ref().map(http::HeaderName::as_str),
         "cookie": overrides.cookie,
-        "expires_at_ms": is_signed.then_some(until_s * 1_000),
+        "expires_at_ms": expires_at_ms,
         "says": receipt.says,
         "undo": receipt.undo,
-    })))
+    });
+    // The value lets somebody in: it is told once, and kept nowhere.
+    let given = json!({"side": side.word(), "expires_at_ms": expires_at_ms});
+    let entry = deed.entry(("rollout.override", &name), (Value::Null, given), &deed.said(""), None);
+    alone(Arc::clone(&console), move |console| console.record(&entry)).await?;
+    Ok(Json(answer))
 }

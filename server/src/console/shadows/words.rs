@@ -13,7 +13,6 @@ const SHOWN: usize = 30;
 /// What the rollouts' page shows of it.
 #[derive(Serialize)]
 pub struct Part {
-    percent: Share,
     tone: &'static str,
     word: String,
     says: String,
@@ -65,7 +64,6 @@ pub fn part(rollout: &Rollout, shadow: &Shadow) -> Part {
             _ => format!("And {} more: GET /api/rollouts/{}/shadow.", count(beyond as u64), rollout.name()),
         };
         Part {
-            percent: share,
             tone,
             word,
             says: says(rollout, shadow, findings),

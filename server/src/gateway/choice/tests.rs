@@ -1,3 +1,5 @@
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -118,13 +120,13 @@ fn where_sides_are_signed_a_forged_one_is_as_good_as_none() {
     }
 }
 
-/// The budget of rollout and assignment on the path of a request, nanoseconds; this asks for the rollout's part with
-/// what is counted of it, and leaves the other half to the switches.
+/// The budget of rollout, assignment and flags on the path of a request, nanoseconds.
 const BUDGET_NS: f64 = 200.0;
 
 /// The fastest of several rounds: what a machine does beside it only makes it slower.
 fn fastest_ns(mut call: impl FnMut(usize)) -> f64 {
-    const CALLS: u32 = 50_000;
+    // Unoptimised code is asked only whether it runs.
+    const CALLS: u32 = if cfg!(debug_assertions) { 100 } else { 50_000 };
     let round = |_| {
         let started = std::time::Instant::now();
         (0..CALLS as usize).for_each(&mut call);
@@ -134,10 +136,26 @@ fn fastest_ns(mut call: impl FnMut(usize)) -> f64 {
 }
 
 #[test]
-fn a_rollout_costs_a_request_less_than_its_budget() {
+fn a_rollout_and_the_flags_cost_a_request_less_than_their_budget() {
     use std::hint::black_box;
 
+    use crate::rollout::flags::Environment;
+    use crate::rollout::{Switchboard, Switches};
+    use crate::storage::Storage;
+    use crate::telemetry::log::Log;
     use crate::telemetry::registry::ClientSamples;
+
+    let storage = Arc::new(Storage::open(Path::new(":memory:")).unwrap());
+    let board = Switchboard::open(storage, Environment::Production, &[], Log::off()).unwrap();
+    let switches = Switches::new(Arc::new(board));
+    let flag = fastest_ns(|_| {
+        black_box(switches.logs_request(
+            black_box("/search"),
+            black_box("GET"),
+            black_box("0af7651916cd43dd"),
+        ));
+    });
+    println!("{:36} {flag:6.1} ns", "the flag of the request log");
 
     let cookie = |value: &str| {
         headers(&[
@@ -151,12 +169,12 @@ fn a_rollout_costs_a_request_less_than_its_budget() {
         (headers(&[("x-org-id", "organisation-4711")]), cookie(uuid), cookie(&"7".repeat(256)));
     let org = AssignBy::Header("x-org-id".parse().unwrap());
     let session = AssignBy::Cookie("session".to_owned());
-    for (what, assign, headers, is_bounded) in [
-        ("by address, no cookies", AssignBy::Client, &few, true),
-        ("by address, 4 cookies", AssignBy::Client, &many, true),
-        ("by header, no cookies", org, &few, true),
-        ("by cookie of 36 bytes among 4", session.clone(), &many, true),
-        ("by cookie of 256 bytes, the longest", session, &long, false),
+    for (what, assign, headers) in [
+        ("by address, no cookies", AssignBy::Client, &few),
+        ("by address, 4 cookies", AssignBy::Client, &many),
+        ("by header, no cookies", org, &few),
+        ("by cookie of 36 bytes among 4", session.clone(), &many),
+        ("by cookie of 256 bytes, the longest", session, &long),
     ] {
         let overrides = Overrides { header: Some("x-rad-side".parse().unwrap()), cookie: None, secret: None };
         let rollout = rollout(assign, Some(overrides), Phase::Stage(0), 25.0);
@@ -168,9 +186,15 @@ fn a_rollout_costs_a_request_less_than_its_budget() {
                 samples.note(client, black_box(true));
             }
             black_box(side);
+            black_box(switches.logs_request(
+                black_box("/search"),
+                black_box("GET"),
+                black_box("0af7651916cd43dd"),
+            ));
         });
         println!("{what:36} {ns:6.1} ns");
-        // Without the compiler's help it says nothing.
-        assert!(cfg!(debug_assertions) || !is_bounded || ns <= BUDGET_NS, "{what}: {ns} ns");
+        // Without the compiler's help it says nothing; the longest is for information.
+        let is_bounded = !cfg!(debug_assertions) && !what.ends_with("longest");
+        assert!(!is_bounded || ns <= BUDGET_NS, "{what}: {ns} ns");
     }
 }

@@ -10,8 +10,9 @@ use std::sync::LazyLock;
 
 use compact_str::CompactString;
 use http::HeaderMap;
-use http::header::{COOKIE, HeaderName};
+use http::header::HeaderName;
 
+use super::cookie;
 use crate::config::KeySource;
 use crate::telemetry::registry::Key;
 
@@ -64,7 +65,7 @@ pub fn key(source: &KeySource, client: IpAddr, headers: &HeaderMap) -> Key {
         KeySource::Org => text(header(headers, &KeySource::ORG_HEADER)),
         KeySource::Header(name) if is_secret(name.as_str()) => secret(header(headers, name)),
         KeySource::Header(name) => text(header(headers, name)),
-        KeySource::Cookie(name) => match cookie(headers, name) {
+        KeySource::Cookie(name) => match cookie(headers, name).and_then(visible) {
             Some(choice) if choice.len() < SESSION && !is_secret(name) => text(Some(choice)),
             session => secret(session),
         },
@@ -109,17 +110,14 @@ fn shortened(value: &str, shown: usize) -> CompactString {
     short
 }
 
-pub(super) fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
+/// A text of what headers are made of.
+fn visible(value: &[u8]) -> Option<&str> {
+    let is_visible = value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~'));
+    std::str::from_utf8(value).ok().filter(|_| is_visible)
 }
 
-/// The value of the first cookie of this name (RFC 6265 §5.4).
-pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let pairs = headers.get_all(COOKIE).iter().flat_map(|line| line.to_str().unwrap_or_default().split(';'));
-    pairs
-        .filter_map(|pair| pair.split_once('='))
-        .find(|(own, _)| own.trim() == name)
-        .map(|(_, value)| value.trim())
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub enum Skipped {
     Body,
     /// Legacy gave no answer to compare with.
     NoAnswer,
-    /// The client left before it had the whole answer, or took too long to read it.
+    /// The client left before it had the whole answer, took too long to read it, or got what stands in for it.
     Unfinished,
 }
 

@@ -4,7 +4,7 @@ use rad_model::format::{count, length};
 
 use super::Standing;
 use crate::rollout::verdict::sample_ratio::{Counted, FALSE_DOUBT, Mismatch};
-use crate::rollout::{Hold, Phase, Tally, Verdict, Waits, because};
+use crate::rollout::{Hold, Phase, Switches, Tally, Verdict, Waits, because};
 
 pub fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
@@ -108,4 +108,19 @@ fn planned(standing: &Standing<'_>) -> String {
     let from = calendar.opens_at(at_ms.max(standing.now_ms)).unwrap_or(at_ms);
     let window = if from > at_ms { ", with its window" } else { "" };
     format!(" Starts by itself {}{window}.", calendar.tell(from))
+}
+
+/// What of it somebody has switched off.
+pub fn switched_off(standing: &Standing<'_>, switches: &Switches) -> String {
+    let (phase, rollout) = (standing.place.phase, standing.rollout);
+    let stages = rollout.stages();
+    let mut says = String::new();
+    if matches!(phase, Phase::Stage(_)) && !stages.gated && !switches.promotes(rollout.name()) {
+        says.push_str(" It is not promoted by itself: the flag rad.automatic-promotion is off for it.");
+    }
+    let is_out = matches!(phase, Phase::Manual | Phase::RolledBack);
+    if !is_out && stages.rolls_back && !switches.rolls_back(rollout.name()) {
+        says.push_str(" It is not rolled back by itself: the flag rad.automatic-rollback is off for it.");
+    }
+    says
 }

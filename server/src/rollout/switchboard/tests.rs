@@ -7,7 +7,7 @@ use crate::rollout::Switches;
 use crate::rollout::flags::{Facts, Serve};
 
 fn cause(reason: &str) -> Cause {
-    Cause { by: "ada".to_owned(), reason: reason.to_owned(), at_ms: 1 }
+    Cause { by: "ada".to_owned(), reason: reason.to_owned(), at_ms: 1, reverts: None }
 }
 
 fn storage() -> Arc<Storage> {

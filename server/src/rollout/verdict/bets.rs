@@ -17,21 +17,28 @@ pub struct Bets {
     /// Logarithms of what each stake was multiplied by.
     stakes: [f64; MOST],
     count: usize,
+    /// The logarithm of the most that a stake becomes: what was long ago is not to be paid off for ever.
+    most: f64,
 }
 
 impl Bets {
     /// Bets of these kinds, at most five: an outcome `x` multiplies a stake by `1 + boldness · x`, which must be above
-    /// nothing for every outcome that there can be.
+    /// nothing for every outcome that there can be, and never by more than `most` in all.
     #[must_use]
-    pub fn on(boldness: &[f64]) -> Self {
-        let mut bets = Self { boldness: [0.0; MOST], stakes: [0.0; MOST], count: boldness.len().min(MOST) };
+    pub fn on(boldness: &[f64], most: f64) -> Self {
+        let mut bets = Self {
+            most: most.ln(),
+            boldness: [0.0; MOST],
+            stakes: [0.0; MOST],
+            count: boldness.len().min(MOST),
+        };
         bets.boldness.iter_mut().zip(boldness).for_each(|(own, given)| *own = *given);
         bets
     }
 
     pub fn add(&mut self, outcome: f64) {
         for (stake, boldness) in self.stakes.iter_mut().zip(self.boldness).take(self.count) {
-            *stake = stake.max(0.0) + (boldness * outcome).ln_1p();
+            *stake = (stake.max(0.0) + (boldness * outcome).ln_1p()).min(self.most);
         }
     }
 
@@ -54,13 +61,13 @@ mod tests {
     #[test]
     fn a_true_claim_is_doubted_more_seldom_than_is_said() {
         let mut random = fastrand::Rng::with_seed(11);
-        let (mut bets, mut doubts) = (Bets::on(&[0.5, 1.0, 4.0, 16.0]), 0);
+        let (mut bets, mut doubts) = (Bets::on(&[0.5, 1.0, 4.0, 16.0], 1e4), 0);
         for _ in 0..300_000 {
             // One in fifty is 0.5, and the others nothing: 0.01 on average.
             bets.add(if random.f64() < 0.02 { 0.5 } else { 0.0 } - 0.01);
             if bets.at_least(1_000.0) {
                 doubts += 1;
-                bets = Bets::on(&[0.5, 1.0, 4.0, 16.0]);
+                bets = Bets::on(&[0.5, 1.0, 4.0, 16.0], 1e4);
             }
         }
         assert!(doubts <= 300, "{doubts} in 300,000, once in a thousand is allowed");
@@ -68,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_false_claim_is_doubted_soon_also_after_it_was_true_for_long() {
-        let mut bets = Bets::on(&[1.0, 4.0, 16.0]);
+        let mut bets = Bets::on(&[1.0, 4.0, 16.0], 3e5);
         (0..10_000).for_each(|_| bets.add(-0.01));
         assert!(!bets.at_least(1.5));
         let needed = (1..100).find(|_| {

@@ -32,6 +32,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub const ONCE_IN: f64 = 1e5;
 /// Legacy is taken to be too slow as well at this stake: less is asked than of the candidate.
 const SUFFERS: f64 = 20.0;
+/// The candidate is to blame nevertheless if it has so many times as many slow requests,
+const WORSE: f64 = 4.0;
+/// by mistake at most once in so many blocks.
+const TO_BLAME: f64 = 1e3;
 /// No promotion before so many blocks,
 const CALM: u32 = 12;
 /// or while the bets against the candidate are at this stake.
@@ -42,6 +46,8 @@ const OF_LATE: u32 = 12;
 const STAKES: [f64; 5] = [1.0, 2.0, 4.0, 8.0, 16.0];
 /// What is bet on which side was slower.
 const ON_A_SIDE: [f64; 3] = [0.25, 0.5, 0.75];
+/// What is bet on the candidate being that much worse: all may be lost on legacy, which counts so many times.
+const ON_WORSE: [f64; 3] = [0.05, 0.1, 0.2];
 
 /// What is asked of a candidate's latency.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -79,6 +85,7 @@ pub struct LatencyJudge {
     blocks: u32,
     over_limit: Bets,
     legacy_over_limit: Bets,
+    worse: Bets,
     than_legacy: Bets,
     legacy: OfLate,
 }
@@ -92,9 +99,12 @@ impl LatencyJudge {
         Self {
             guard,
             blocks: 0,
-            over_limit: Bets::on(&stakes),
-            legacy_over_limit: Bets::on(&stakes),
-            than_legacy: Bets::on(&ON_A_SIDE),
+            // Enough that one bet alone is believed. Legacy's last longer, so that after something that both
+            // suffered the candidate's are gone first.
+            over_limit: Bets::on(&stakes, 5.0 * ONCE_IN),
+            legacy_over_limit: Bets::on(&stakes, 10.0 * SUFFERS),
+            worse: Bets::on(&ON_WORSE, 3.0 * TO_BLAME),
+            than_legacy: Bets::on(&ON_A_SIDE, 3.0 * ONCE_IN),
             legacy: OfLate::default(),
         }
     }
@@ -112,9 +122,12 @@ impl LatencyJudge {
         let allowed = 1.0 - self.guard.quantile;
         if let Some(limit) = self.guard.at_most {
             let limit = micros(limit);
-            self.over_limit.add(Slower::than(limit, candidate).of() - allowed);
+            let ours = Slower::than(limit, candidate).of();
+            self.over_limit.add(ours - allowed);
             if legacy.total() > 0 {
-                self.legacy_over_limit.add(Slower::than(limit, legacy).of() - allowed);
+                let theirs = Slower::than(limit, legacy).of();
+                self.legacy_over_limit.add(theirs - allowed);
+                self.worse.add(ours - WORSE * theirs);
             }
         }
         // What legacy took is known from the blocks before this one, so that this one decides nothing about it.
@@ -138,11 +151,8 @@ impl LatencyJudge {
             return Pace::Slow(TooSlow::ThanLegacy);
         }
         if self.over_limit.at_least(ONCE_IN) {
-            return if self.legacy_over_limit.at_least(SUFFERS) {
-                Pace::Shared
-            } else {
-                Pace::Slow(TooSlow::OverLimit)
-            };
+            let is_shared = self.legacy_over_limit.at_least(SUFFERS) && !self.worse.at_least(TO_BLAME);
+            return if is_shared { Pace::Shared } else { Pace::Slow(TooSlow::OverLimit) };
         }
         let is_uneasy = self.over_limit.at_least(UNEASY) || self.than_legacy.at_least(UNEASY);
         if self.blocks < CALM || is_uneasy { Pace::Unsure } else { Pace::Good }

@@ -12,8 +12,9 @@ use super::super::password;
 use super::super::role::Role;
 use super::super::secret::Secret;
 use super::super::{Auth, Moment};
-use super::{Shared, offered};
-use crate::console::act::{self, Actor};
+use super::{Shared, offered, written};
+use crate::console::act;
+use crate::console::audit::Deed;
 use crate::console::error::{ApiError, parse};
 use crate::console::take::{Body, Name};
 
@@ -61,17 +62,19 @@ struct Wanted {
 
 pub async fn add(
     State(console): Shared,
-    actor: Actor,
+    deed: Deed,
     Body(body): Body,
 ) -> Result<(StatusCode, Json<Done>), ApiError> {
     let auth = offered(&console)?;
     let Wanted { name, role, password } = parse(&body)?;
     let (hash, drawn) = hashed(auth, password, &name).await?;
     auth.add_account(name.clone(), role, hash, Moment::of(&console.clock).unix_ms).await?;
-    auth.note("account_added", &name, &[("by", &actor.name), ("role", role.word())]);
+    auth.note("account_added", &name, &[("by", &deed.by), ("role", role.word())]);
     let says =
         format!("Made the account {name}: {}. Its password must be changed at the first login.", role.word());
     let receipt = act::receipt(says, Some(("DELETE", format!("/accounts/{name}"), Value::Null)));
+    let made = (Value::Null, json!({"role": role}));
+    written(&console, deed.entry(("account.add", &name), made, "", receipt.undo.as_ref())).await?;
     Ok((StatusCode::CREATED, Json(Done { receipt, password: drawn })))
 }
 
@@ -88,7 +91,7 @@ struct Patch {
 pub async fn change(
     State(console): Shared,
     Name(name): Name,
-    actor: Actor,
+    deed: Deed,
     Body(body): Body,
 ) -> Result<Json<Done>, ApiError> {
     let auth = offered(&console)?;
@@ -107,7 +110,7 @@ pub async fn change(
     };
     let was = auth.change_account(name.clone(), Change { role, from, password: hash }).await?;
     let now = role.unwrap_or(was);
-    auth.note("account_changed", &name, &[("by", &actor.name), ("role", now.word())]);
+    auth.note("account_changed", &name, &[("by", &deed.by), ("role", now.word())]);
     let says = match (is_reset, was == now) {
         (true, true) => format!("{name} has another password, to be changed at the next login."),
         (true, false) => format!("{name} is {} now, and has another password.", now.word()),
@@ -118,17 +121,20 @@ pub async fn change(
     };
     let undo = (was != now && !is_reset)
         .then(|| ("PATCH", format!("/accounts/{name}"), json!({"role": was, "from": now})));
-    Ok(Json(Done { receipt: act::receipt(says, undo), password: drawn }))
+    let receipt = act::receipt(says, undo);
+    if is_reset || was != now {
+        let change = (json!({"role": was}), json!({"role": now, "has_new_password": is_reset}));
+        written(&console, deed.entry(("account.change", &name), change, "", receipt.undo.as_ref())).await?;
+    }
+    Ok(Json(Done { receipt, password: drawn }))
 }
 
-pub async fn remove(
-    State(console): Shared,
-    Name(name): Name,
-    actor: Actor,
-) -> Result<Json<Receipt>, ApiError> {
+pub async fn remove(State(console): Shared, Name(name): Name, deed: Deed) -> Result<Json<Receipt>, ApiError> {
     let auth = offered(&console)?;
-    auth.remove_account(name.clone()).await?;
-    auth.note("account_removed", &name, &[("by", &actor.name)]);
+    let was = auth.remove_account(name.clone()).await?;
+    auth.note("account_removed", &name, &[("by", &deed.by)]);
+    let gone = (json!({"role": was}), Value::Null);
+    written(&console, deed.entry(("account.remove", &name), gone, "", None)).await?;
     let says = format!("Removed the account {name}, with its sessions and tokens.");
     Ok(Json(act::receipt(says, None)))
 }

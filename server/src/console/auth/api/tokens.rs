@@ -7,14 +7,15 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use rad_model::Receipt;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::Moment;
 use super::super::identity::Access;
 use super::super::role::Scope;
 use super::super::token::{LIFE, Wanted};
-use super::{Shared, offered};
-use crate::console::act::{self, Actor};
+use super::{Shared, offered, written};
+use crate::console::act;
+use crate::console::audit::Deed;
 use crate::console::error::{ApiError, parse};
 use crate::console::take::{Body, Name};
 
@@ -70,7 +71,7 @@ struct Asked {
 pub async fn add(
     State(console): Shared,
     Extension(access): Extension<Access>,
-    actor: Actor,
+    deed: Deed,
     Body(body): Body,
 ) -> Result<(StatusCode, Json<Made>), ApiError> {
     let auth = offered(&console)?;
@@ -78,19 +79,24 @@ pub async fn add(
     let scopes = scopes.iter().map(|word| Scope::named(word).ok_or_else(|| unknown(word)));
     let scopes = scopes.collect::<Result<Vec<_>, _>>()?;
     let owner = owner.or_else(|| access.known().map(|who| who.account.clone())).unwrap_or_default();
-    let written = expires_in.as_deref().unwrap_or(USUAL);
-    let wanted = Wanted { name: name.clone(), owner: owner.clone(), scopes, life: life(written)? };
+    let written_life = expires_in.as_deref().unwrap_or(USUAL).to_owned();
+    let told: Vec<_> = scopes.iter().map(|scope| scope.word()).collect();
+    let wanted = Wanted { name: name.clone(), owner: owner.clone(), scopes, life: life(&written_life)? };
     let (id, secret) = auth.add_token(wanted, Moment::of(&console.clock).unix_ms).await?;
-    auth.note("token_added", &owner, &[("by", &actor.name), ("token", &name)]);
-    let says = format!("Made the token {name} of {owner}, for {written}. It is shown this once.");
+    auth.note("token_added", &owner, &[("by", &deed.by), ("token", &name)]);
+    let says = format!("Made the token {name} of {owner}, for {written_life}. It is shown this once.");
     let receipt = act::receipt(says, Some(("DELETE", format!("/tokens/{id}"), Value::Null)));
+    let made = (Value::Null, json!({"owner": owner, "scopes": told, "expires_in": written_life}));
+    written(&console, deed.entry(("token.add", &name), made, "", receipt.undo.as_ref())).await?;
     Ok((StatusCode::CREATED, Json(Made { receipt, id, token: secret.reveal().to_owned() })))
 }
 
-pub async fn remove(State(console): Shared, Name(id): Name, actor: Actor) -> Result<Json<Receipt>, ApiError> {
+pub async fn remove(State(console): Shared, Name(id): Name, deed: Deed) -> Result<Json<Receipt>, ApiError> {
     let auth = offered(&console)?;
     let (name, owner) = auth.remove_token(id).await?;
-    auth.note("token_removed", &owner, &[("by", &actor.name), ("token", &name)]);
+    auth.note("token_removed", &owner, &[("by", &deed.by), ("token", &name)]);
+    let gone = (json!({"owner": owner}), Value::Null);
+    written(&console, deed.entry(("token.remove", &name), gone, "", None)).await?;
     Ok(Json(act::receipt(format!("Removed the token {name} of {owner}."), None)))
 }
 

@@ -116,7 +116,10 @@ fn what_cannot_be_read_is_refused_with_what_is_allowed() {
     for (flag, expected) in [
         (bool_flag(json!({"enabled": true})), "unknown field `enabled`"),
         (bool_flag(json!({"default": 7})), "the name of a variant, or a list"),
-        (bool_flag(json!({"default": [{"variant": "on", "percent": 101}]})), "a number from 0 to 100"),
+        (
+            bool_flag(json!({"default": [{"variant": "on", "percent": 101}]})),
+            "a number from 0 to 100, in percent",
+        ),
         (bool_flag(json!({"environments": ["test"]})), "`development`, `staging`, `production`"),
         (
             bool_flag(json!({"rules": [{"if": [{"attribute": "a", "is": "like"}], "serve": "on"}]})),

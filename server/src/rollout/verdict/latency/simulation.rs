@@ -161,6 +161,35 @@ fn what_legacy_takes_as_well_is_not_held_against_the_candidate() {
     let both = simulate(bursts(0.2, 30.0), bursts(0.2, 30.0), limit());
     told("20 % slow, and so is legacy", &both);
     assert!(both.out <= 0.05 && both.shared > 0.9);
+    let worse = simulate(bursts(0.8, 30.0), bursts(0.05, 30.0), limit());
+    told("80 % slow, and 5 % of legacy", &worse);
+    assert!(worse.out > 0.9);
+}
+
+#[test]
+fn after_what_both_suffered_nobody_is_out_when_both_are_well_again() {
+    let block = |us| {
+        let (record, mut counts) = (Histogram::default(), Counts::default());
+        (0..100).for_each(|_| record.record(us));
+        record.add_to(&mut counts);
+        counts
+    };
+    let (slow, fast) = (block(900_000), block(100_000));
+    let mut judge = LatencyJudge::new(limit());
+    (0..500).for_each(|_| judge.see(&slow, &slow));
+    assert_eq!(judge.pace(), Pace::Shared);
+    for _ in 0..2_000 {
+        judge.see(&fast, &fast);
+        assert!(!matches!(judge.pace(), Pace::Slow(_)));
+    }
+    assert_eq!(judge.pace(), Pace::Good);
+    // Where legacy alone is well again, the candidate is soon to blame.
+    (0..500).for_each(|_| judge.see(&slow, &slow));
+    let blamed = (1..200).find(|_| {
+        judge.see(&slow, &fast);
+        matches!(judge.pace(), Pace::Slow(_))
+    });
+    assert!(blamed.is_some_and(|blocks| blocks < 70), "{blamed:?}");
 }
 
 #[test]
