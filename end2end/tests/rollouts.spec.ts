@@ -87,3 +87,44 @@ test("without a rollout the page says how to get one", async ({ page, launch }) 
   await openLive(page, `${gateway.console}/rollouts`);
   await expect(page.getByText("No rollout is configured")).toBeVisible();
 });
+
+test("what the candidate answers otherwise is found on copies of requests, and clients get legacy's answer", async ({
+  page,
+  launch,
+  upstream,
+}) => {
+  const [legacy, candidate] = [await upstream("legacy"), await upstream("candidate")];
+  const gateway = await launch(staged(legacy, candidate, "10m"));
+  await openLive(page, `${gateway.console}/rollouts`);
+  const card = page.locator("#shadow-search");
+  await expect(page.getByTestId("shadow-says")).toContainText("Nothing is copied to the candidate.");
+  await card.getByLabel("Share to copy in percent").fill("100");
+  await card.getByTestId("shadow-set").click();
+  await expect(page.getByTestId("shadow-says")).toContainText("100 % of the requests that legacy answers");
+
+  const answers = await send(`${gateway.traffic}/search`, { count: 40, together: 2, client: address });
+  for (const { body } of answers) expect(JSON.parse(body)).toMatchObject({ from: "legacy" });
+  // Both upstreams tell their name in the field `from`.
+  const row = card.getByRole("row", { name: /\$\.from/ });
+  await expect(row).toContainText("differs");
+  await expect(row).toContainText("100 %");
+  expect(candidate.received).toBeGreaterThan(18);
+
+  await card.getByTestId("undo").click();
+  await expect(page.getByTestId("shadow-says")).toContainText("Nothing is copied to the candidate.");
+  const received = candidate.received;
+  await send(`${gateway.traffic}/search`, { count: 40, together: 2, client: address });
+  expect(candidate.received).toBe(received);
+});
+
+test("a planned start is shown, and can be called off", async ({ page, launch, upstream }) => {
+  const [legacy, candidate] = [await upstream("legacy"), await upstream("candidate")];
+  const gateway = await launch(staged(legacy, candidate, "10m"));
+  const at = new Date(Date.now() + 86_400_000).toISOString();
+  await gateway.api("POST", "/api/rollouts/search/start", { at, reason: "tomorrow" });
+  await openLive(page, `${gateway.console}/rollouts`);
+  await expect(page.getByTestId("rollout-says")).toContainText("Starts by itself");
+  await page.getByTestId("rollout-call_off").click();
+  await expect(page.getByTestId("rollout-says")).not.toContainText("Starts by itself");
+  await expect(page.getByTestId("rollout-call_off")).toBeHidden();
+});

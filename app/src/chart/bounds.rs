@@ -60,7 +60,7 @@ pub fn path(part: Part, tick: &RolloutTick, target: f64) -> String {
 /// How far right the target is, for its label: never so far that it would be cut.
 #[must_use]
 pub fn target_left(tick: &RolloutTick, target: f64) -> String {
-    format!("{}%", format::whole(scale(tick, target).position(target) * 100.0))
+    format!("clamp(3em, {}%, 100% - 3em)", format::whole(scale(tick, target).position(target) * 100.0))
 }
 
 /// What it shows, for those who do not see it.
@@ -110,7 +110,7 @@ mod tests {
         assert_eq!(path(Part::Dot(Which::Legacy), &tick, 0.995), "M500 11h0");
         assert_eq!(path(Part::Range(Which::Candidate), &tick, 0.995), "M0 33H1000");
         assert_eq!(path(Part::Target, &tick, 0.995), "M500 0V44");
-        assert_eq!(target_left(&tick, 0.995), "50%");
+        assert_eq!(target_left(&tick, 0.995), "clamp(3em, 50%, 100% - 3em)");
         let worse = RolloutTick { candidate: side(10, 5, 200_000, 800_000), ..tick };
         assert_eq!(path(Part::Range(Which::Candidate), &worse, 0.995), "M200 33H800");
     }
