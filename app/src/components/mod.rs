@@ -14,6 +14,7 @@ mod knob;
 mod limits;
 mod meter;
 mod outcome;
+pub mod parts;
 mod pause;
 mod pill;
 mod press;

@@ -95,7 +95,7 @@ struct Source {
 #[cfg(feature = "hydrate")]
 pub fn keep_with_the_program() {
     type Line = fn(Freshness, leptos::prelude::Signal<bool>) -> Settled;
-    std::hint::black_box(Source::new as fn(&str, _) -> _);
+    std::hint::black_box(Source::new as fn(String, _) -> _);
     std::hint::black_box(Freshness::line as Line);
     std::hint::black_box(crate::settled::changing as fn(_) -> _);
     std::hint::black_box(crate::components::reveal as fn(_, _));

@@ -1,7 +1,6 @@
 //! Every feature flag with its switch, and one of them in full, named by the address.
 
 mod detail;
-mod parts;
 
 use std::sync::Arc;
 
@@ -10,12 +9,12 @@ use leptos_router::hooks::use_location;
 use rad_model::Call;
 use serde::Deserialize;
 
+use crate::components::parts::{block, card, form, outcome_line, pill, says, table};
 use crate::components::{Outcome, Why, act, button, cell, holding, line, link, reveal, row};
 use crate::live::Asked;
 use crate::look::{query, use_look};
 use crate::settled::{Settled, changing, settle};
 use crate::signals::{flag, text};
-use parts::{block, card, form, outcome, pill, says, table};
 
 /// What the page reads of one of `GET /api/flags`, in the server's words.
 #[derive(Clone, Debug, Deserialize)]
@@ -109,9 +108,9 @@ pub fn page() -> Settled {
         list.all.doubt(),
         table(&HEAD, Arc::new(each), Arc::new(move |at| one(list, at))),
         form("acting", false.into(), vec![acting]),
-        outcome(list, "flag-error"),
+        outcome_line(list.outcome, "flag-error", list.done()),
     ];
-    settle(vec![card("flags", "Flags".to_owned(), settle(()), parts), changing(Box::new(details))])
+    settle(vec![card("flags".to_owned(), "Flags".to_owned(), settle(()), parts), changing(Box::new(details))])
 }
 
 /// That there is no such flag, once it is known which there are.

@@ -1,5 +1,6 @@
 //! Where each rollout is, what its verdict says and what moved it; and the switches that move it.
 
+mod past;
 mod shadow;
 
 use std::sync::Arc;
@@ -8,10 +9,8 @@ use leptos::prelude::*;
 use rad_model::Call;
 use serde::Deserialize;
 
-use crate::components::{
-    Bounds, Card, Outcome, OutcomeLine, Pill, Rows, Table, Why, act, button, cell, numbered, row,
-};
-use crate::format;
+use crate::components::parts::{block, card, outcome_line, pill, says, table};
+use crate::components::{Bounds, Outcome, Rows, Why, act, button, cell, numbered, row};
 use crate::live::{Asked, use_live};
 use crate::settled::{Settled, settle};
 use crate::signals::{flag, text};
@@ -27,7 +26,7 @@ struct Plan {
     /// The switches that do something now.
     can: Vec<String>,
     sides: Vec<Side>,
-    history: Vec<Change>,
+    history: Vec<past::Change>,
     shadow: shadow::Shadow,
 }
 
@@ -39,25 +38,72 @@ struct Side {
     success: String,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
-struct Change {
-    at_ms: u64,
-    what: String,
-    by: String,
-    reason: String,
+type Known = Asked<Vec<Plan>>;
+
+/// The plan of one rollout as it was last told.
+#[derive(Clone, Copy, Debug)]
+struct One {
+    plans: Known,
+    at: usize,
 }
 
-type Known = Asked<Vec<Plan>>;
+impl One {
+    fn read<T: Default>(self, read: impl FnOnce(&Plan) -> T) -> T {
+        self.plans.read(|plans| plans.get(self.at).map(read)).unwrap_or_default()
+    }
+
+    fn text(self, read: fn(&Plan) -> &String) -> Signal<String> {
+        text(move || self.read(|plan| read(plan).clone()))
+    }
+}
+
+/// What becomes of the switches of a card.
+#[derive(Clone, Copy, Debug)]
+struct Acts {
+    outcome: RwSignal<Outcome>,
+    why: Why,
+    done: Callback<String>,
+}
+
+impl Acts {
+    fn new(one: One, after: Callback<()>) -> Self {
+        let why = Why::new();
+        let done = Callback::new(move |_| {
+            why.clear();
+            after.run(());
+            one.plans.again();
+        });
+        Self { outcome: RwSignal::new(Outcome::default()), why, done }
+    }
+
+    fn busy(self) -> Signal<bool> {
+        flag(move || self.outcome.with(|outcome| *outcome == Outcome::Under))
+    }
+
+    /// Sends what it says, and the reason.
+    fn send(self, method: &str, path: &str, says: &str) {
+        let Some(reason) = self.why.given(self.outcome) else { return };
+        let body = format!("{{{says}\"reason\":{reason}}}");
+        let call = Call { method: method.to_owned(), path: format!("/api/rollouts/{path}"), body };
+        act(self.outcome, call, self.done);
+    }
+}
 
 /// The rollouts' page.
 pub fn page() -> Settled {
     let plans: Known = Asked::new("/api/plans");
-    let none = flag(move || !plans.read(|plans| plans.is_empty()));
-    settle(view! {
-        {plans.doubt()}
-        <p class="muted" hidden=none>"No rollout is configured: [rollouts.NAME] names a legacy and a candidate upstream."</p>
-        <Rows each=Arc::new(move || numbered(0..plans.read(Vec::len))) row=Arc::new(move |at| plan(plans, at))/>
-    })
+    let none = text(move || match plans.with(|plans| plans.is_some_and(Vec::is_empty)) {
+        true => {
+            "No rollout is configured: [rollouts.NAME] names a legacy and a candidate upstream.".to_owned()
+        }
+        false => String::new(),
+    });
+    let each = move || numbered(0..plans.read(Vec::len));
+    settle(vec![
+        plans.doubt(),
+        says("muted", "no-rollout", none),
+        settle(view! { <Rows each=Arc::new(each) row=Arc::new(move |at| plan(One { plans, at }))/> }),
+    ])
 }
 
 /// Names of the switches in the API, what their buttons say, and their looks.
@@ -70,73 +116,56 @@ const SWITCHES: [(&str, &str, &str); 6] = [
     ("rollback", "Roll back to legacy", "danger"),
 ];
 
-fn plan(plans: Known, at: usize) -> Settled {
-    let outcome = RwSignal::new(Outcome::default());
-    let why = Why::new();
-    let busy = flag(move || outcome.with(|outcome| *outcome == Outcome::Under));
-    let of = move |read: fn(&Plan) -> &String| {
-        text(move || plans.read(|plans| plans.get(at).map(|plan| read(plan).clone())).unwrap_or_default())
-    };
-    let done = Callback::new(move |_| {
-        why.clear();
-        plans.again();
-    });
-    let name = plans.peek(|plans| plans.get(at).map(|plan| plan.rollout.clone())).unwrap_or_default();
-    let switch = |(what, says, class): (&'static str, &'static str, &'static str)| {
-        let (method, way) = if what == "call_off" { ("DELETE", "start") } else { ("POST", what) };
-        let path = format!("/api/rollouts/{}/{way}", name.replace(' ', "%20"));
-        let press = Callback::new(move |()| {
-            let Some(reason) = why.given(outcome) else { return };
-            let body = format!("{{\"reason\":{reason}}}");
-            act(outcome, Call { method: method.to_owned(), path: path.clone(), body }, done);
-        });
-        let cannot = flag(move || {
-            plans.read(|plans| plans.get(at).is_none_or(|plan| !plan.can.iter().any(|can| can == what)))
-        });
-        let says = text(move || says.to_owned());
-        settle(
-            view! { <span hidden=cannot>{button((class, format!("rollout-{what}")), says, says, busy, press)}</span> },
-        )
-    };
-    let switches: Vec<_> = SWITCHES.into_iter().map(switch).collect();
-    let sides = move || plans.read(|plans| plans.get(at).map_or(0, |plan| plan.sides.len()));
-    let changes = move || plans.read(|plans| plans.get(at).map_or(0, |plan| plan.history.len()));
-    let none = flag(move || changes() > 0);
+fn plan(one: One) -> Settled {
     let live = use_live();
-    let target =
-        live.topology.with_untracked(|topology| topology.rollouts.get(at).map(|info| info.target_success));
-    let bounds = settle(view! { <Bounds tick=live.rollout(at) target=target.unwrap_or_default()/> });
-    let pill = settle(view! { <Pill tone=of(|plan| &plan.tone) word=of(|plan| &plan.word)/> });
-    settle(view! {
-        <Card id=format!("rollout-{name}") title=name.clone() class="acts" aside=pill>{settle(view! {
-            <p data-testid="rollout-says">{of(|plan| &plan.says)}</p>
-            {bounds}
-            <p class="muted">{of(|plan| &plan.evidence)}</p>
-            <Table head=&SIDES hidden=flag(move || sides() == 0) each=Arc::new(move || numbered(0..sides())) row=Arc::new(move |side| one_side(plans, at, side))/>
-            <div class="actions">
-                {why.field("Reason for the change")}
-                {switches}
-            </div>
-            <OutcomeLine outcome error="rollout-error" done/>
-        })}</Card>
-        {shadow::shadow(plans, at, &name)}
-        <Card id=format!("history-{name}") title="What moved it">{settle(view! {
-            <p class="muted" hidden=none>"Nothing so far."</p>
-            <Table head=&CHANGES hidden=flag(move || changes() == 0) each=Arc::new(move || entries(plans, at)) row=Arc::new(move |change| one_change(plans, at, change))/>
-        })}</Card>
-    })
+    let acts = Acts::new(one, Callback::new(|()| {}));
+    let name = one.plans.peek(|plans| plans.get(one.at).map(|plan| plan.rollout.clone())).unwrap_or_default();
+    let path = name.replace(' ', "%20");
+    let target = live
+        .topology
+        .with_untracked(|topology| topology.rollouts.get(one.at).map(|info| info.target_success))
+        .unwrap_or_default();
+    let mut actions = vec![acts.why.field("Reason for the change")];
+    actions.extend(SWITCHES.map(|switch| switch_of(one, acts, path.clone(), switch)));
+    let sides = move || numbered(0..one.read(|plan| plan.sides.len()));
+    let parts = vec![
+        says("", "rollout-says", one.text(|plan| &plan.says)),
+        settle(view! { <Bounds tick=live.rollout(one.at) target/> }),
+        says("muted", "rollout-evidence", one.text(|plan| &plan.evidence)),
+        table(&SIDES, Arc::new(sides), Arc::new(move |side| side_row(one, side))),
+        block("actions wrap", actions),
+        outcome_line(acts.outcome, "rollout-error", acts.done),
+    ];
+    let state = pill(one.text(|plan| &plan.tone), one.text(|plan| &plan.word));
+    settle(vec![
+        card(format!("rollout-{name}"), name.clone(), state, parts),
+        shadow::shadow(one, &name, path),
+        past::past(one, &name),
+    ])
+}
+
+fn switch_of(
+    one: One,
+    acts: Acts,
+    rollout: String,
+    (what, says, class): (&'static str, &'static str, &'static str),
+) -> Settled {
+    let press = Callback::new(move |()| match what {
+        "call_off" => acts.send("DELETE", &format!("{rollout}/start"), ""),
+        what => acts.send("POST", &format!("{rollout}/{what}"), ""),
+    });
+    let cannot = flag(move || !one.read(|plan| plan.can.iter().any(|can| can == what)));
+    let says = text(move || says.to_owned());
+    let button = button((class, format!("rollout-{what}")), says, says, acts.busy(), press);
+    settle(view! { <span hidden=cannot>{button}</span> })
 }
 
 const SIDES: [(&str, &str); 4] =
     [("", "Side"), ("num", "Share"), ("num", "Seen"), ("num", "Success lies between")];
-const CHANGES: [(&str, &str); 4] = [("", "At"), ("", "Share"), ("wide", "By"), ("half", "Why")];
 
-fn one_side(plans: Known, at: usize, side: usize) -> Settled {
+fn side_row(one: One, at: usize) -> Settled {
     let of = move |read: fn(&Side) -> &String| {
-        text(move || {
-            let read = |plans: &Vec<Plan>| Some(read(plans.get(at)?.sides.get(side)?).clone());
-            plans.read(read).unwrap_or_default()
-        })
+        text(move || one.read(|plan| plan.sides.get(at).map(|side| read(side).clone()).unwrap_or_default()))
     };
     row(
         of(|side| &side.name),
@@ -145,37 +174,6 @@ fn one_side(plans: Known, at: usize, side: usize) -> Settled {
             cell("num", of(|side| &side.share)),
             cell("num whole", of(|side| &side.outcome)),
             cell("num whole", of(|side| &side.success)),
-        ],
-    )
-}
-
-/// Named by their moments: a new one comes before the others.
-fn entries(plans: Known, at: usize) -> Vec<(String, usize)> {
-    plans.read(|plans| {
-        let changes = plans.get(at).map(|plan| plan.history.iter()).into_iter().flatten();
-        changes.enumerate().map(|(place, change)| (format!("{}-{place}", change.at_ms), place)).collect()
-    })
-}
-
-fn one_change(plans: Known, at: usize, change: usize) -> Settled {
-    let live = use_live();
-    let of = move |read: fn(&Change) -> &String| {
-        text(move || {
-            let read = |plans: &Vec<Plan>| Some(read(plans.get(at)?.history.get(change)?).clone());
-            plans.read(read).unwrap_or_default()
-        })
-    };
-    let when = text(move || {
-        let at_ms = plans.read(|plans| Some(plans.get(at)?.history.get(change)?.at_ms)).unwrap_or_default();
-        format::clock(at_ms, live.zone())
-    });
-    row(
-        text(|| "change".to_owned()),
-        vec![
-            cell("", when),
-            cell("keep", of(|change| &change.what)),
-            cell("muted wide", of(|change| &change.by)),
-            cell("whole", of(|change| &change.reason)),
         ],
     )
 }

@@ -70,7 +70,13 @@ pub struct Rules<'a> {
 impl Course {
     #[must_use]
     pub fn new(place: Place, starts_at: Option<u64>, criteria: Criteria) -> Self {
-        Self { place, starts_at, gathered: Gathered::new(place.share, criteria), criteria, is_open: true }
+        Self {
+            place,
+            starts_at,
+            gathered: Gathered::from_the_start(place.share, criteria),
+            criteria,
+            is_open: true,
+        }
     }
 
     #[must_use]

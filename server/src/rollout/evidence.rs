@@ -65,6 +65,12 @@ impl Gathered {
         }
     }
 
+    /// As [`Gathered::new`], where nothing has been counted before: the first requests are evidence, too.
+    #[must_use]
+    pub fn from_the_start(share: Share, criteria: Criteria) -> Self {
+        Self { looked: Some([Tally::default(); 2]), ..Self::new(share, criteria) }
+    }
+
     pub fn look(&mut self, evidence: &impl Evidence, Looks { is_shut, now_ms }: Looks) {
         let counts = evidence.tallies();
         let [legacy_before, candidate_before] = self.looked.replace(counts).unwrap_or(counts);

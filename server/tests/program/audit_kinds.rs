@@ -305,7 +305,8 @@ async fn what_is_done_with_accounts_and_tokens_is_written_down_without_what_lets
     let drawn = made.json()["password"].as_str().unwrap().to_owned();
     admin.send("PATCH", "/api/accounts/ada", json!({"role": "operator"})).await;
     let token = admin.send("POST", "/api/tokens", json!({"name": "ci", "scopes": ["read"]})).await.json();
-    let (secret, id) = (token["token"].as_str().unwrap().to_owned(), token["id"].as_i64().unwrap());
+    let (secret, id) =
+        (token["token"].as_str().unwrap().to_owned(), token["id"].to_string().replace('"', ""));
     admin.send("DELETE", &format!("/api/tokens/{id}"), json!(null)).await;
     admin.send("DELETE", "/api/accounts/ada", json!(null)).await;
     let another = "another horse battery";

@@ -92,7 +92,7 @@ async fn what_the_candidate_changes_is_told_with_its_place_and_what_differs_by_i
     // The page has it in words, and nowhere is what was answered.
     let plans = get(shadow.program.console, "/api/plans").await;
     let part = &plans.json()[0]["shadow"];
-    assert_eq!((&part["tone"], &part["percent"]), (&json!("bad"), &json!(100)));
+    assert_eq!((&part["tone"], &part["word"]), (&json!("bad"), &json!("differs")));
     let row = json!({"field": "$.by", "kind": "value", "candidate": "100 %", "noise": "0 %",
         "verdict": "differs", "tone": "bad"});
     assert_eq!(part["rows"][0], row);

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use serde::Deserialize;
 
 use super::List;
-use super::parts::{area, block, card, form, outcome, pill, says, table};
+use crate::components::parts::{area, block, card, form, outcome_line, pill, says, table};
 use crate::components::{Outcome, act, button, cell, holding, line, post, row};
 use crate::live::Asked;
 use crate::settled::{Settled, settle};
@@ -78,15 +78,15 @@ pub fn cards(list: List, name: String) -> Settled {
         listed(known, VARIANTS, |flag| &flag.variant_rows, None),
         listed(known, RULES, |flag| &flag.rule_rows, None),
         share(here, known, key),
-        outcome(here, "share-error"),
+        outcome_line(here.outcome, "share-error", here.done()),
     ];
     let history = vec![
         listed(known, PAST, |flag| &flag.history_rows, Some((past, back))),
-        outcome(past, "revert-error"),
+        outcome_line(past.outcome, "revert-error", past.done()),
     ];
-    let history = card("flag-history", "What changed it".to_owned(), settle(()), history);
+    let history = card("flag-history".to_owned(), "What changed it".to_owned(), settle(()), history);
     settle(vec![
-        card("flag", name, standing, parts),
+        card("flag".to_owned(), name, standing, parts),
         block("pair", vec![trial(list.apart(), key), history]),
         edit(list, known, key),
     ])
@@ -172,9 +172,9 @@ fn trial(list: List, key: StoredValue<String>) -> Settled {
     let press = block("actions", vec![button(("", "try".to_owned()), verb, verb, list.busy(), ask)]);
     let parts = vec![
         form("acting", false.into(), vec![area("Context, JSON", "6", context.into(), write), press]),
-        outcome(list, "try-error"),
+        outcome_line(list.outcome, "try-error", list.done()),
     ];
-    card("flag-trial", "Try it".to_owned(), settle(()), parts)
+    card("flag-trial".to_owned(), "Try it".to_owned(), settle(()), parts)
 }
 
 /// The card in which a flag is written.
@@ -224,7 +224,7 @@ fn edit(list: List, known: Known, key: StoredValue<String>) -> Settled {
             false.into(),
             vec![area("The flag, JSON", "16", shown, write), block("actions wrap", presses)],
         ),
-        outcome(here, "save-error"),
+        outcome_line(here.outcome, "save-error", here.done()),
     ];
-    card("flag-edit", "As it is written".to_owned(), settle(()), parts)
+    card("flag-edit".to_owned(), "As it is written".to_owned(), settle(()), parts)
 }

@@ -1,22 +1,25 @@
-//! What the cards of this page are put together from: each of one type, so that it is in the page's file once.
+//! What cards of pages are put together from: each of one type, so that it is in the bundle once, where the same in
+//! `view!` is code of its own each time.
 
 use std::sync::Arc;
 
 use leptos::prelude::*;
 
-use super::List;
-use crate::components::{Card, OutcomeLine, Pill, Table};
+use super::{Card, Outcome, OutcomeLine, Pill, Table};
 use crate::settled::{Settled, settle};
 use crate::signals::flag;
 
 /// Entries of a list, by name and number, and how one is drawn.
 pub type Entries = Arc<dyn Fn() -> Vec<(String, usize)> + Send + Sync>;
+/// Draws an entry.
 pub type Drawing = Arc<dyn Fn(usize) -> Settled + Send + Sync>;
 
-pub fn card(id: &'static str, title: String, aside: Settled, parts: Vec<Settled>) -> Settled {
+/// A card in which something is done.
+pub fn card(id: String, title: String, aside: Settled, parts: Vec<Settled>) -> Settled {
     settle(view! { <Card id title class="acts" aside>{parts}</Card> })
 }
 
+/// What belongs together.
 pub fn block(class: &'static str, parts: Vec<Settled>) -> Settled {
     settle(view! { <div class=class>{parts}</div> })
 }
@@ -26,10 +29,13 @@ pub fn form(class: &'static str, hidden: Signal<bool>, parts: Vec<Settled>) -> S
     settle(view! { <form class=class hidden=hidden onsubmit="return false">{parts}</form> })
 }
 
+/// A sentence; `name` names it in tests. There is nothing of it while it is empty.
 pub fn says(class: &'static str, name: &'static str, text: Signal<String>) -> Settled {
-    settle(view! { <p class=class data-testid=name>{text}</p> })
+    let none = flag(move || text.with(String::is_empty));
+    settle(view! { <p class=class data-testid=name hidden=none>{text}</p> })
 }
 
+/// A state, by colour and word.
 pub fn pill(tone: Signal<String>, word: Signal<String>) -> Settled {
     settle(view! { <Pill tone word/> })
 }
@@ -59,6 +65,6 @@ pub fn table(head: &'static [(&'static str, &'static str)], each: Entries, row: 
 }
 
 /// What became of the last press.
-pub fn outcome(list: List, error: &'static str) -> Settled {
-    settle(view! { <OutcomeLine outcome=list.outcome error done=list.done()/> })
+pub fn outcome_line(outcome: RwSignal<Outcome>, error: &'static str, done: Callback<String>) -> Settled {
+    settle(view! { <OutcomeLine outcome error done/> })
 }
