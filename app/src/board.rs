@@ -270,7 +270,8 @@ mod tests {
         });
         board.apply(&rollout(6, 10.0, 500));
         let [from, to] = [10.0, 50.0].map(|percent| Share::from_percent(percent).unwrap());
-        let kind = EventKind::RolloutChanged { rollout: name, from, to, by: side(), reason: side() };
+        let kind =
+            EventKind::RolloutChanged { rollout: name, from, to, phase: side(), by: side(), reason: side() };
         board.apply(&Frame::Event(Event { seq: 7, at_ms: 6_100, kind }));
         assert_eq!(board.rollouts(), [RolloutTick { candidate_share: to, ..RolloutTick::default() }]);
     }

@@ -5,6 +5,9 @@ use rad_model::{Event, EventKind};
 
 use crate::format;
 
+/// The phase of a rollout that was taken back.
+const BACK: &str = "rolled back";
+
 /// How it is to be seen: `bad`, `warn`, `ok`, `move`, or nothing for the rest.
 #[must_use]
 pub fn tone(kind: &EventKind) -> &'static str {
@@ -17,6 +20,7 @@ pub fn tone(kind: &EventKind) -> &'static str {
         EventKind::BreakerClosed { .. }
         | EventKind::BreakerReset { .. }
         | EventKind::AddressUnblocked { .. } => "ok",
+        EventKind::RolloutChanged { phase, .. } if phase == BACK => "bad",
         EventKind::RolloutChanged { .. } => "move",
         EventKind::Started { .. }
         | EventKind::ShadowChanged { .. }
@@ -37,8 +41,13 @@ pub fn headline(kind: &EventKind) -> (String, String) {
         EventKind::BreakerClosed { breaker, .. } => (breaker, "breaker closed".to_owned()),
         EventKind::BreakerReset { breaker, .. } => (breaker, "breaker reset".to_owned()),
         EventKind::BreakerModeChanged { breaker, to, .. } => (breaker, format!("breaker {}", to.word())),
-        EventKind::RolloutChanged { rollout, from, to, .. } => {
-            (rollout, format!("candidate {from} → {to} %"))
+        EventKind::RolloutChanged { rollout, from, to, phase, .. } => {
+            let what = match phase.as_str() {
+                BACK => format!("{BACK}, {from} → {to} %"),
+                phase if from == to => phase.to_owned(),
+                _ => format!("candidate {from} → {to} %"),
+            };
+            (rollout, what)
         }
         EventKind::ShadowChanged { rollout, from, to, .. } => (rollout, format!("shadow {from} → {to} %")),
         EventKind::ShadowReset { rollout, .. } => (rollout, "shadow findings reset".to_owned()),
@@ -156,10 +165,27 @@ mod tests {
             rollout: "search".to_owned(),
             from: Share::NONE,
             to: Share::from_percent(10.0).unwrap(),
+            phase: "stage 1 of 4".to_owned(),
             by: "console".to_owned(),
             reason: "first ten percent".to_owned(),
         };
         assert_eq!(title(&kind), "search candidate 0 → 10 %");
         assert_eq!(reason(&kind), "By console: “first ten percent”");
+    }
+
+    #[test]
+    fn a_step_that_changes_no_share_says_which_it_is_and_a_rollback_looks_like_one() {
+        let moved = |from: f64, to: f64, phase: &str| EventKind::RolloutChanged {
+            rollout: "search".to_owned(),
+            from: Share::from_percent(from).unwrap(),
+            to: Share::from_percent(to).unwrap(),
+            phase: phase.to_owned(),
+            by: "console".to_owned(),
+            reason: String::new(),
+        };
+        let paused = moved(10.0, 10.0, "stage 1 of 4, paused");
+        assert_eq!((title(&paused).as_str(), tone(&paused)), ("search stage 1 of 4, paused", "move"));
+        let back = moved(10.0, 0.0, "rolled back");
+        assert_eq!((title(&back).as_str(), tone(&back)), ("search rolled back, 10 → 0 %", "bad"));
     }
 }

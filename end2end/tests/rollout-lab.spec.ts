@@ -36,10 +36,10 @@ test("a candidate that the Lab breaks is taken back at once, with its reason and
   await expect(page.getByTestId("tile-candidate")).toHaveText("0");
   await expect(card).toContainText("rolled back");
   const events = page.getByTestId("events");
-  await expect(events).toContainText("search candidate 10 → 0 %");
-  await expect(events).toContainText(/By verdict: “.* of \d+ failed since this stage began/);
+  await expect(events).toContainText("search rolled back, 10 → 0 %");
+  await expect(events).toContainText(/By verdict: “.* of \d+ failed at this share/);
   for (const chart of ["traffic", "latency", "success"]) {
-    await expect(page.locator(`#${chart} .moment[title*="search candidate 10 → 0 %"]`)).toHaveCount(1);
+    await expect(page.locator(`#${chart} .moment[title*="search rolled back, 10 → 0 %"]`)).toHaveCount(1);
   }
 
   // What the page shows is long after the 100 ms within which it holds.

@@ -43,7 +43,7 @@ test("a candidate that breaks is taken out by itself, and the page says why", as
   const history = page.locator("#history-search tbody tr");
   await expect(history.first()).toContainText("50 → 0 %");
   await expect(history.first()).toContainText("verdict");
-  await expect(history.first()).toContainText("failed since this stage began");
+  await expect(history.first()).toContainText("failed at this share");
   await expect(history.nth(1)).toContainText("first try");
   const received = candidate.received;
   await send(url, { count: 200, client: address });

@@ -17,6 +17,7 @@ mod switches;
 pub mod verdict;
 mod words;
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -39,7 +40,7 @@ pub use verdict::{Criteria, LatencyGuard, Tally, Target, Verdict};
 pub use words::because;
 
 use crate::config::RolloutSettings;
-use crate::storage::{Storage, StorageError, StoredRollout};
+use crate::storage::{NewEntry, Storage, StorageError, StoredRollout};
 
 /// The cookie by which a browser that is in legacy mode asks to be served by legacy.
 pub const PIN_COOKIE: &str = "rad_mode";
@@ -87,8 +88,19 @@ pub struct Rollout {
     /// Held while a change is made and stored, so that two changes are stored in the order in which they
     /// took force.
     course: Mutex<Course>,
+    /// Who moved it last, and why.
+    moved: Mutex<Option<Cause>>,
+    /// Changes that are in force and not on the disk yet, the oldest first.
+    unstored: Mutex<VecDeque<Unstored>>,
     /// Tells who waits for a change.
     places: watch::Sender<Place>,
+}
+
+/// A change that is to be on the disk.
+#[derive(Clone, Debug)]
+struct Unstored {
+    changed: Changed,
+    entry: NewEntry,
 }
 
 /// A change that is in force.
@@ -142,6 +154,8 @@ impl Rollout {
             basis_points: AtomicU16::new(place.share.basis_points()),
             rolled_back_ms: AtomicU64::new(rolled_back_ms(place)),
             course: Mutex::new(Course::new(place, starts_at, criteria)),
+            moved: Mutex::new(None),
+            unstored: Mutex::default(),
             places: watch::Sender::new(place),
         }
     }
@@ -321,13 +335,50 @@ impl Rollout {
         self.basis_points.store(changed.to.share.basis_points(), Ordering::Release);
         self.rolled_back_ms.store(rolled_back_ms(changed.to), Ordering::Release);
         self.places.send_replace(changed.to);
+        *lock(&self.moved) = Some(cause.clone());
         let entry = entry::entry(&self.name, action, changed, cause);
-        (changed, storage.save_rollout(&self.name, from, changed.to, &entry))
+        lock(&self.unstored).push_back(Unstored { changed, entry });
+        (changed, self.store_rest(storage))
+    }
+
+    /// Puts on the disk what could not be put there when it took force. It blocks.
+    ///
+    /// # Errors
+    /// If the database still fails; what is left is tried again the next time.
+    pub fn store_rest(&self, storage: &Storage) -> Result<(), StorageError> {
+        let mut unstored = lock(&self.unstored);
+        while let Some(Unstored { changed, entry }) = unstored.front() {
+            storage.save_rollout(&self.name, changed.from, changed.to, entry)?;
+            unstored.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Whether a restart would lose something.
+    #[must_use]
+    pub fn is_unstored(&self) -> bool {
+        !lock(&self.unstored).is_empty()
+    }
+
+    /// Who moved it last, and why, as far as that is known.
+    #[must_use]
+    pub fn moved(&self) -> Option<Cause> {
+        lock(&self.moved).clone()
+    }
+
+    /// As its history has it, for a start.
+    #[must_use]
+    pub fn last_moved(self, cause: Option<Cause>) -> Self {
+        Self { moved: Mutex::new(cause), ..self }
     }
 
     fn lock(&self) -> MutexGuard<'_, Course> {
-        self.course.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.course)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn rolled_back_ms(place: Place) -> u64 {

@@ -143,10 +143,11 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
         Arc::clone(&registry),
         Arc::clone(&journal),
         Arc::clone(&storage),
-        switches.clone(),
+        (switches.clone(), log.clone()),
         clock,
     );
-    tokio::spawn(controller.run());
+    tokio::spawn(controller.clone().run());
+    tokio::spawn(controller.clone().keep());
     let keeper = (Arc::clone(&plan), Arc::clone(&storage));
     tokio::spawn(keep_blocks(keeper.clone(), clock));
     let console = Arc::new(Console {
@@ -186,7 +187,11 @@ async fn serve(settings: &Settings, log: &Log) -> Result<(), RunError> {
     let _ = stop.send(true);
     let _ = tokio::task::spawn_blocking(|| gateway.shut_down()).await;
     let _ = tokio::time::timeout(CONSOLE_LEAVES_WITHIN, console).await;
-    let _ = tokio::task::spawn_blocking(move || save_blocks(&keeper, clock)).await;
+    let _ = tokio::task::spawn_blocking(move || {
+        save_blocks(&keeper, clock);
+        controller.store_rest();
+    })
+    .await;
     Ok(())
 }
 

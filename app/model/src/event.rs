@@ -53,6 +53,9 @@ pub enum EventKind {
         rollout: String,
         from: Share,
         to: Share,
+        /// Where it is in its plan from then on: `stage 2 of 4`, `rolled back`.
+        #[serde(default)]
+        phase: String,
         /// Who did it: `console`, `api`.
         by: String,
         #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -144,6 +147,7 @@ mod tests {
         let opened = |reason| EventKind::BreakerOpened { breaker: name(), reason, open_for_ms: 60_000 };
         let changed = |reason: &str| EventKind::RolloutChanged {
             rollout: name(),
+            phase: "stage 1 of 4".to_owned(),
             from: share(0.25),
             to: share(10.0),
             by: "api".to_owned(),

@@ -23,6 +23,8 @@ struct Plan {
     word: String,
     says: String,
     evidence: String,
+    /// Empty if there is nothing to say.
+    browsers: String,
     /// The switches that do something now.
     can: Vec<String>,
     sides: Vec<Side>,
@@ -132,6 +134,7 @@ fn plan(one: One) -> Settled {
         says("", "rollout-says", one.text(|plan| &plan.says)),
         settle(view! { <Bounds tick=live.rollout(one.at) target/> }),
         says("muted", "rollout-evidence", one.text(|plan| &plan.evidence)),
+        says("muted", "rollout-browsers", one.text(|plan| &plan.browsers)),
         table(&SIDES, Arc::new(sides), Arc::new(move |side| side_row(one, side))),
         block("actions wrap", actions),
         outcome_line(acts.outcome, "rollout-error", acts.done),
@@ -152,6 +155,12 @@ fn switch_of(
 ) -> Settled {
     let press = Callback::new(move |()| match what {
         "call_off" => acts.send("DELETE", &format!("{rollout}/start"), ""),
+        // From the stage that is seen: somebody else may have gone on already.
+        "promote" => {
+            let seen = one.read(|plan| plan.sides.last().map(|side| side.share.clone()).unwrap_or_default());
+            let from = format!("\"from\":{},", seen.trim_end_matches(" %"));
+            acts.send("POST", &format!("{rollout}/promote"), &from);
+        }
         what => acts.send("POST", &format!("{rollout}/{what}"), ""),
     });
     let cannot = flag(move || !one.read(|plan| plan.can.iter().any(|can| can == what)));

@@ -26,6 +26,7 @@ use super::Console;
 use super::error::ApiError;
 use crate::gateway::{Peer, identity};
 use crate::problem::Problem;
+use crate::telemetry::browsers::Told;
 use crate::telemetry::log::Log;
 use crate::telemetry::registry::Registry;
 
@@ -54,6 +55,12 @@ pub struct Outside {
 }
 
 impl Outside {
+    /// What was reported of the rollout at a position.
+    #[must_use]
+    pub fn told(&self, rollout: usize) -> Told {
+        self.registry.browsers().tally(rollout).told
+    }
+
     #[must_use]
     pub fn new(registry: Arc<Registry>, log: Log) -> Self {
         let limiter = |limit: &str| {

@@ -17,6 +17,7 @@ use crate::rollout::shadow::Shadow;
 use crate::rollout::verdict::{FALSE_ALARM, MISS};
 use crate::rollout::{AssignBy, Figures, LatencyGuard, Phase, Rollout, Standing};
 use crate::storage::PastChange;
+use crate::telemetry::browsers::{Calls, Told};
 use crate::telemetry::unix_ms;
 
 /// So many changes of each are shown.
@@ -32,6 +33,8 @@ pub struct Plan {
     /// What the candidate must reach, in percent.
     target: f64,
     starts_at_ms: Option<u64>,
+    /// What browsers of pages outside report; empty before any does.
+    browsers: String,
     can: Vec<&'static str>,
     sides: [Side; 2],
     history: Vec<Change>,
@@ -67,10 +70,10 @@ pub async fn all(State(console): Shared) -> Result<Json<Vec<Plan>>, ApiError> {
 
 pub fn list(console: &Console) -> Vec<Plan> {
     let both = console.plan.rollouts.iter().zip(&console.plan.shadows);
-    both.map(|(rollout, shadow)| plan(console, rollout, shadow)).collect()
+    both.enumerate().map(|(at, (rollout, shadow))| plan(console, at, rollout, shadow)).collect()
 }
 
-fn plan(console: &Console, rollout: &Rollout, shadow: &Shadow) -> Plan {
+fn plan(console: &Console, at: usize, rollout: &Rollout, shadow: &Shadow) -> Plan {
     let standing = Standing::of(rollout, &console.switches, unix_ms());
     let place = standing.place;
     let can: &[_] = match place.phase {
@@ -91,6 +94,7 @@ fn plan(console: &Console, rollout: &Rollout, shadow: &Shadow) -> Plan {
         evidence: evidence(rollout),
         target: standing.target(),
         starts_at_ms: standing.starts_at,
+        browsers: browsers(&console.outside.told(at)),
         can,
         sides: [
             side("legacy", place.share.rest(), standing.legacy),
@@ -100,6 +104,21 @@ fn plan(console: &Console, rollout: &Rollout, shadow: &Shadow) -> Plan {
         history: history.into_iter().map(change).collect(),
         shadow: shadows::part(rollout, shadow),
     }
+}
+
+/// What browsers of pages outside say: shown, and no part of the verdict.
+fn browsers(told: &Told) -> String {
+    if told.legacy.total() + told.candidate.total() == 0 {
+        return String::new();
+    }
+    let side = |calls: &Calls| format!("{} of {} failed", count(calls.failed()), count(calls.total()));
+    format!(
+        "Browsers of pages outside report of the candidate {}, of legacy {}; legacy stood in {} times. Anybody can \
+         report, so the verdict does not rest on it.",
+        side(&told.candidate),
+        side(&told.legacy),
+        count(told.fallbacks)
+    )
 }
 
 /// What is asked of the candidate, and how sure the verdict is.

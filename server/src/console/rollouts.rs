@@ -14,12 +14,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Console;
-use super::act::Why;
 use super::api::Shared;
 use super::audit::Deed;
 use super::error::{ApiError, parse};
 use super::take::{Body, Name};
-use crate::rollout::{Cause, Changed, Order, Refused, Rollout, Standing, tell, undo};
+use crate::rollout::{Cause, Changed, Order, Phase, Refused, Rollout, Standing, tell, undo};
 use crate::storage::PastChange;
 use crate::telemetry::unix_ms;
 
@@ -50,6 +49,12 @@ pub async fn history(State(console): Shared, Name(name): Name) -> Result<Json<Ve
 #[serde(deny_unknown_fields)]
 struct Change {
     percent: Share,
+    /// Back into a phase of the plan; without it the share is one by hand.
+    #[serde(default)]
+    phase: Option<Word>,
+    /// Of the phases `stage` and `paused`, from 1.
+    #[serde(default)]
+    stage: Option<usize>,
     /// Changes nothing unless this is the share in force.
     #[serde(default)]
     from: Option<Share>,
@@ -63,8 +68,42 @@ pub async fn change(
     deed: Deed,
     Body(body): Body,
 ) -> Result<Json<Value>, ApiError> {
-    let Change { percent, from, reason } = parse(&body)?;
-    obey(&console, &name, (Order::Set(percent), from), &reason, &deed).await
+    let Change { percent, phase, stage, from, reason } = parse(&body)?;
+    let at = || {
+        let at = stage.and_then(|stage| stage.checked_sub(1));
+        at.ok_or_else(|| ApiError::bad_request("stage is missing; it is the number of one, from 1"))
+    };
+    let order = match phase {
+        None => Order::Set(percent),
+        Some(Word::Manual) => Order::Return(Phase::Manual, percent),
+        Some(Word::Stage) => Order::Return(Phase::Stage(at()?), percent),
+        Some(Word::Paused) => Order::Return(Phase::Paused(at()?), percent),
+        Some(Word::Complete) => Order::Return(Phase::Complete, percent),
+        Some(Word::RolledBack) => Order::Return(Phase::RolledBack, Share::NONE),
+    };
+    obey(&console, &name, (order, from), &reason, &deed).await
+}
+
+/// A phase as the API names it.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    Manual,
+    Stage,
+    Paused,
+    Complete,
+    RolledBack,
+}
+
+/// A body that holds what the share is believed to be, and a reason, or nothing at all.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Press {
+    /// Changes nothing unless this is the share in force: so two who promote at once do not skip a stage.
+    #[serde(default)]
+    from: Option<Share>,
+    #[serde(default)]
+    reason: String,
 }
 
 /// A switch that needs nothing but, perhaps, a reason.
@@ -76,8 +115,8 @@ macro_rules! switch {
             deed: Deed,
             Body(body): Body,
         ) -> Result<Json<Value>, ApiError> {
-            let Why { reason } = Why::read(&body)?;
-            obey(&console, &name, ($order, None), &reason, &deed).await
+            let Press { from, reason } = if body.is_empty() { Press::default() } else { parse(&body)? };
+            obey(&console, &name, ($order, from), &reason, &deed).await
         }
     };
 }
@@ -123,13 +162,16 @@ async fn obey(
             ),
         )
     })?;
+    let words = changed.to.phase.words(to, find(console, name)?.stages());
     let says = match order {
+        Order::Return(..) if from != to => format!("Changed {from} → {to} %, {words}."),
         _ if from != to => format!("Changed {from} → {to} %."),
         Order::Set(_) => format!("It was at {to} % already."),
         Order::Pause => format!("Paused at {to} %."),
         Order::Resume => format!("Goes on at {to} %."),
         Order::Start => format!("Begins at {to} %, where it was."),
         Order::Promote | Order::RollBack => format!("It stays at {to} %."),
+        Order::Return(..) => format!("Back at {to} %, as it was."),
     };
     let receipt = Receipt { says, undo: undo(name, changed) };
     Ok(Json(json!({"rollout": name, "from": from, "to": to, "says": receipt.says, "undo": receipt.undo})))

@@ -18,7 +18,7 @@ use super::router::Router;
 use crate::config::{Action, Settings};
 use crate::rollout::Rollout;
 use crate::rollout::shadow::Shadow;
-use crate::storage::{Storage, StorageError};
+use crate::storage::{PastChange, Storage, StorageError};
 use crate::telemetry::journal::Journal;
 use crate::telemetry::unix_ms;
 pub use route::{Fallback, Hedge, Retry, Route, RouteCache};
@@ -73,7 +73,8 @@ impl Plan {
             let stored = storage.rollout(&rollout.name, rollout.share)?;
             let (legacy, candidate) = (rollout.legacy, rollout.candidate);
             let starts_at = storage.start(&rollout.name, rollout.start_at, unix_ms())?;
-            rollouts.push(Rollout::new(rollout, &stored, starts_at));
+            let last = storage.rollout_history(&rollout.name, 1)?.into_iter().next();
+            rollouts.push(Rollout::new(rollout, &stored, starts_at).last_moved(last.map(PastChange::cause)));
             let stored = storage.shadow(&rollout.name, rollout.shadow.share, unix_ms())?;
             shadows.push(Arc::new(Shadow::new(&rollout.name, rollout.shadow.clone(), stored, unix_ms())));
             infos.push(RolloutInfo {

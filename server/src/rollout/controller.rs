@@ -3,18 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rad_model::{BreakerState, EventKind};
+use rad_model::{BreakerMode, BreakerState, EventKind};
 use rad_resilience::{Clock, SystemClock};
 
 use super::{Cause, Changed, Rollout, Side, Step, Switches, words};
 use crate::gateway::Plan;
 use crate::storage::Storage;
 use crate::telemetry::journal::Journal;
+use crate::telemetry::log::{Level, Line, Log, Value};
 use crate::telemetry::registry::Registry;
 use crate::telemetry::unix_ms;
 
 /// So often it looks: a candidate that breaks is out after this and the failures that show it.
 const EVERY: Duration = Duration::from_millis(100);
+/// So often it is tried again to store what could not be stored.
+const KEEP_EVERY: Duration = Duration::from_secs(2);
 
 /// Looks at what both sides of every rollout do, and acts on it.
 #[derive(Clone, Debug)]
@@ -24,6 +27,7 @@ pub struct Controller {
     journal: Arc<Journal>,
     storage: Arc<Storage>,
     switches: Switches,
+    log: Log,
     clock: SystemClock,
 }
 
@@ -34,10 +38,10 @@ impl Controller {
         registry: Arc<Registry>,
         journal: Arc<Journal>,
         storage: Arc<Storage>,
-        switches: Switches,
+        (switches, log): (Switches, Log),
         clock: SystemClock,
     ) -> Self {
-        Self { plan, registry, journal, storage, switches, clock }
+        Self { plan, registry, journal, storage, switches, log, clock }
     }
 
     /// Looks again and again, forever.
@@ -50,6 +54,31 @@ impl Controller {
             // A change waits for the disk, which this runtime must not.
             let _ = tokio::task::spawn_blocking(move || controller.look()).await;
         }
+    }
+
+    /// Tries again and again, forever, to store what could not be stored.
+    pub async fn keep(self) {
+        let mut interval = tokio::time::interval(KEEP_EVERY);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            let controller = self.clone();
+            let _ = tokio::task::spawn_blocking(move || controller.store_rest()).await;
+        }
+    }
+
+    /// Tries to store what could not be stored. It blocks.
+    pub fn store_rest(&self) {
+        for rollout in self.plan.rollouts.iter().filter(|rollout| rollout.is_unstored()) {
+            match rollout.store_rest(&self.storage) {
+                Ok(()) => self.say(rollout, Level::Info, "rollout_stored"),
+                Err(_) => self.say(rollout, Level::Error, "rollout_not_stored"),
+            }
+        }
+    }
+
+    fn say(&self, rollout: &Rollout, level: Level, event: &'static str) {
+        self.log.line(&Line { level, event, fields: &[("rollout", Value::Text(rollout.name()))] });
     }
 
     /// Looks once.
@@ -71,8 +100,11 @@ impl Controller {
             }
             let cause = words::cause(step, seen, rollout.criteria(), now_ms);
             // One that cannot be stored is in force, and told, all the same.
-            if let Some((changed, _)) = rollout.take(step, place, &cause, &self.storage) {
+            if let Some((changed, stored)) = rollout.take(step, place, &cause, &self.storage) {
                 tell(&self.journal, rollout, changed, cause);
+                if stored.is_err() {
+                    self.say(rollout, Level::Error, "rollout_not_stored");
+                }
             }
         }
     }
@@ -83,7 +115,14 @@ impl Controller {
         let Some(upstream) = self.plan.upstreams.get(upstream) else { return false };
         let targets = self.plan.targets.get(upstream.targets.clone()).unwrap_or_default();
         !targets.is_empty()
-            && targets.iter().all(|target| target.breaker.status(now).state == BreakerState::Open)
+            && targets.iter().all(|target| {
+                let status = target.breaker.status(now);
+                match status.mode {
+                    BreakerMode::ForcedOpen => true,
+                    BreakerMode::Automatic => status.state == BreakerState::Open,
+                    BreakerMode::Disabled | BreakerMode::MetricsOnly => false,
+                }
+            })
     }
 }
 
@@ -94,6 +133,7 @@ pub fn tell(journal: &Journal, rollout: &Rollout, changed: Changed, cause: Cause
         return;
     }
     let Cause { by, reason, .. } = cause;
+    let phase = to.phase.words(to.share, rollout.stages());
     let (rollout, from, to) = (rollout.name().to_owned(), from.share, to.share);
-    journal.event(EventKind::RolloutChanged { rollout, from, to, by, reason });
+    journal.event(EventKind::RolloutChanged { rollout, from, to, phase, by, reason });
 }

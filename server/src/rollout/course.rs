@@ -24,6 +24,8 @@ pub enum Order {
     RollBack,
     /// To a share that a person chose; the stages are left, unless it is the share of this one.
     Set(Share),
+    /// Back to where it was: what takes a change back.
+    Return(Phase, Share),
 }
 
 /// Why an order cannot be carried out.
@@ -35,6 +37,8 @@ pub enum NotNow {
     NotPaused,
     #[error("it is paused already")]
     PausedAlready,
+    #[error("there is no such stage with that share")]
+    NotInPlan,
     #[error("it has started already")]
     Started,
 }
@@ -148,7 +152,9 @@ impl Course {
         if self.is_open && self.starts_at.is_some_and(|at| at <= now_ms) {
             return Some(Step::Start);
         }
-        self.place.phase.step(stages, self.since(now_ms), self.verdict(), self.hold())
+        let step = self.place.phase.step(stages, self.since(now_ms), self.verdict(), self.hold());
+        // Where nothing goes to the candidate, there is nothing to take back.
+        step.filter(|step| !matches!(step, Step::RollBack(_)) || self.place.share != Share::NONE)
     }
 
     /// Does what the verdict says.
@@ -178,6 +184,14 @@ impl Course {
             Order::RollBack => self.enter(Phase::RolledBack, Share::NONE, now_ms),
             Order::Set(share) if share == self.place.share => {}
             Order::Set(share) => self.enter(Phase::Manual, share, now_ms),
+            Order::Return(phase, share) => {
+                if let Phase::Stage(at) | Phase::Paused(at) = phase
+                    && stages.shares().get(at) != Some(&share)
+                {
+                    return Err(NotNow::NotInPlan);
+                }
+                self.enter(phase, share, now_ms);
+            }
             // The evidence and the time in the stage stay what they are.
             Order::Pause => {
                 self.place.phase = match phase {

@@ -17,6 +17,7 @@ impl Order {
             Self::Promote => "rollout.promote",
             Self::RollBack => "rollout.rollback",
             Self::Set(_) => "rollout.share",
+            Self::Return(..) => "rollout.return",
         }
     }
 }
@@ -52,15 +53,20 @@ pub fn entry(rollout: &str, action: &str, changed: Changed, cause: &Cause) -> Ne
 /// What takes a change back. It changes nothing once somebody has decided otherwise.
 #[must_use]
 pub fn undo(rollout: &str, changed: Changed) -> Option<Call> {
-    let (from, to) = (changed.from.share, changed.to.share);
-    let (way, body) = match (changed.from.phase, changed.to.phase) {
-        _ if from != to => {
-            let why = format!("undo of {from} → {to} %");
-            ("", json!({"percent": from, "from": to, "reason": why}))
-        }
+    let Changed { from, to } = changed;
+    let (way, body) = match (from.phase, to.phase) {
         (Phase::Stage(_), Phase::Paused(_)) => ("/resume", json!({"reason": "undo of the pause"})),
-        (Phase::Paused(_), Phase::Stage(_)) => ("/pause", json!({"reason": "undo of the resumption"})),
-        _ => return None,
+        (Phase::Paused(_), Phase::Stage(_)) if from.share == to.share => {
+            ("/pause", json!({"reason": "undo of the resumption"}))
+        }
+        _ if from == to => return None,
+        // With the stage: at the same share outside of it, nothing would go on by itself.
+        _ => {
+            let mut body = standing(from);
+            body["from"] = json!(to.share);
+            body["reason"] = json!(format!("undo of {} → {} %", from.share, to.share));
+            ("", body)
+        }
     };
     // Of what names may hold, only spaces must be written in another way.
     let path = format!("/api/rollouts/{}{way}", rollout.replace(' ', "%20"));

@@ -126,6 +126,20 @@ pub enum Hold {
 }
 
 impl Phase {
+    /// Where this is in a plan, at a share.
+    #[must_use]
+    pub fn words(self, share: Share, stages: &Stages) -> String {
+        let in_stage = |at: usize| format!("stage {} of {}", at + 1, stages.shares.len());
+        match self {
+            Self::Manual if share == Share::NONE => "not started".to_owned(),
+            Self::Manual => "by hand".to_owned(),
+            Self::Stage(at) => in_stage(at),
+            Self::Paused(at) => format!("{}, paused", in_stage(at)),
+            Self::Complete => "complete".to_owned(),
+            Self::RolledBack => "rolled back".to_owned(),
+        }
+    }
+
     /// What to do after so long in this phase, with this verdict on its candidate.
     #[must_use]
     pub fn step(
@@ -135,10 +149,9 @@ impl Phase {
         verdict: Verdict,
         hold: Option<Hold>,
     ) -> Option<Step> {
-        let is_out = matches!(self, Self::Manual | Self::RolledBack);
         if let Verdict::Fail(failure) = verdict
             && stages.rolls_back
-            && !is_out
+            && self != Self::RolledBack
         {
             return Some(Step::RollBack(failure));
         }

@@ -2,7 +2,6 @@
 
 mod words;
 
-use rad_model::Share;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -78,15 +77,7 @@ impl<'a> Standing<'a> {
     /// Where it is in its plan, in words.
     #[must_use]
     pub fn phase(&self) -> String {
-        let in_stage = |at: usize| format!("stage {} of {}", at + 1, self.rollout.stages().shares().len());
-        match self.place.phase {
-            Phase::Manual if self.place.share == Share::NONE => "not started".to_owned(),
-            Phase::Manual => "by hand".to_owned(),
-            Phase::Stage(at) => in_stage(at),
-            Phase::Paused(at) => format!("{}, paused", in_stage(at)),
-            Phase::Complete => "complete".to_owned(),
-            Phase::RolledBack => "rolled back".to_owned(),
-        }
+        self.place.phase.words(self.place.share, self.rollout.stages())
     }
 
     /// How that is to be looked at: `ok`, `warn`, `bad` or `off`.

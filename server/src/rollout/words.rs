@@ -24,7 +24,7 @@ pub fn because(failure: Failure, seen: (Tally, Tally), criteria: &Criteria) -> S
     let (candidate, legacy) = seen;
     let percent = criteria.target.share() * 100.0;
     let counts = format!(
-        "{} of {} failed since this stage began (legacy: {} of {})",
+        "{} of {} failed at this share (legacy: {} of {})",
         candidate.bad, candidate.requests, legacy.bad, legacy.requests
     );
     match failure {

@@ -5,7 +5,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::audit::{NewEntry, append};
 use super::{Storage, StorageError};
-use crate::rollout::{Phase, Place, Seed};
+use crate::rollout::{Cause, Phase, Place, Seed};
 use crate::telemetry::unix_ms;
 
 /// A rollout as it was last left.
@@ -27,6 +27,14 @@ pub struct PastChange {
     pub phase: String,
     pub by: String,
     pub reason: String,
+}
+
+impl PastChange {
+    /// Who made it, and why.
+    #[must_use]
+    pub fn cause(self) -> Cause {
+        Cause { by: self.by, reason: self.reason, at_ms: self.at_ms, reverts: None }
+    }
 }
 
 impl Storage {

@@ -170,7 +170,7 @@ async fn what_a_verdict_does_is_written_down_as_what_people_do() {
     assert_eq!((&entry["action"], &entry["object"]), (&json!("rollout.rollback"), &json!("r")));
     assert_eq!(entry["before"], json!({"percent": 50, "phase": "stage", "stage": 1}));
     assert_eq!(entry["after"], json!({"percent": 0, "phase": "rolled_back"}));
-    assert!(entry["reason"].as_str().unwrap().contains("failed since this stage began"), "{entry}");
+    assert!(entry["reason"].as_str().unwrap().contains("failed at this share"), "{entry}");
     let begun = &entries(&program, "?actor=api").await[0];
     assert_eq!((&begun["action"], &begun["reason"]), (&json!("rollout.start"), &json!("first try")));
 }

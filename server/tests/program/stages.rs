@@ -84,7 +84,7 @@ async fn a_candidate_that_breaks_is_taken_out_and_asked_no_more() {
     assert_eq!((&told["by"], &told["to_percent"]), (&json!("api"), &json!("50")));
     let told = rollout.program.log_line("rollout_changed");
     assert_eq!((&told["by"], &told["to_percent"]), (&json!("verdict"), &json!("0")));
-    assert!(told["reason"].as_str().unwrap().contains(" failed since this stage began"), "{told}");
+    assert!(told["reason"].as_str().unwrap().contains(" failed at this share"), "{told}");
     rollout.ask(300).await;
     assert_eq!(rollout.sides.candidate.asked(), asked, "a request reached the candidate after the rollback");
 }

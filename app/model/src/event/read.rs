@@ -49,6 +49,8 @@ enum Tagged {
         rollout: String,
         from: Share,
         to: Share,
+        #[serde(default)]
+        phase: String,
         by: String,
         #[serde(default)]
         reason: String,

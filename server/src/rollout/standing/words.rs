@@ -1,10 +1,11 @@
 //! The rollouts in words.
 
+use rad_model::Share;
 use rad_model::format::{count, length};
 
 use super::Standing;
 use crate::rollout::verdict::sample_ratio::{Counted, FALSE_DOUBT, Mismatch};
-use crate::rollout::{Hold, Phase, Switches, Tally, Verdict, Waits, because};
+use crate::rollout::{Cause, Hold, Phase, Switches, Tally, Verdict, Waits, because};
 
 pub fn verdict(verdict: Verdict) -> &'static str {
     match verdict {
@@ -49,7 +50,25 @@ pub fn says(standing: &Standing<'_>, seen: (Tally, Tally)) -> String {
         Some(Hold::Sample(mismatch)) => doubt(mismatch, standing),
         _ => String::new(),
     };
-    verdict + &doubt + &missing(standing) + &planned(standing)
+    let says = match standing.place.phase {
+        // What convicted it is more than what is seen of it since: nothing.
+        Phase::RolledBack => taken_back(standing),
+        Phase::Manual if standing.place.share == Share::NONE => "Nothing goes to the candidate.".to_owned(),
+        _ => verdict + &doubt + &missing(standing),
+    };
+    let unstored = match standing.rollout.is_unstored() {
+        true => " This could not be stored yet, which is tried again: a restart would undo it.",
+        false => "",
+    };
+    says + &planned(standing) + unstored
+}
+
+fn taken_back(standing: &Standing<'_>) -> String {
+    match standing.rollout.moved() {
+        Some(Cause { by, reason, .. }) if reason.is_empty() => format!("Taken back by {by}."),
+        Some(Cause { by, reason, .. }) => format!("Taken back by {by}: {reason}."),
+        None => "Taken back.".to_owned(),
+    }
 }
 
 /// That the verdict is not to be trusted, and why.

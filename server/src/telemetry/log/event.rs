@@ -68,13 +68,14 @@ impl Log {
                     ("reason", Value::Text(reason)),
                 ],
             ),
-            EventKind::RolloutChanged { rollout, from, to, by, reason } => line(
+            EventKind::RolloutChanged { rollout, from, to, phase, by, reason } => line(
                 Level::Warn,
                 "rollout_changed",
                 &[
                     ("rollout", Value::Text(rollout)),
                     ("from_percent", Value::Display(from)),
                     ("to_percent", Value::Display(to)),
+                    ("phase", Value::Text(phase)),
                     ("by", Value::Text(by)),
                     ("reason", Value::Text(reason)),
                 ],
