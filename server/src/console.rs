@@ -9,6 +9,7 @@ mod blocked;
 mod breakers;
 mod cache;
 mod client;
+mod connections;
 mod cross_origin;
 mod error;
 mod files;
@@ -27,7 +28,7 @@ mod site;
 mod socket;
 mod take;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use app::board::Board;
@@ -126,23 +127,16 @@ impl Console {
 }
 
 /// Serves the console until the program leaves.
-///
-/// # Errors
-/// If the listener fails.
-pub async fn serve(console: Arc<Console>, listener: TcpListener) -> std::io::Result<()> {
-    let mut stopping = console.stopping.clone();
+pub async fn serve(console: Arc<Console>, listener: TcpListener) {
+    let stopping = console.stopping.clone();
     if let Some(auth) = console.auth.clone() {
         tokio::spawn(auth.keep(console.clock));
     }
     // Held here alone, so that the router does not keep itself.
     let whole = Arc::new(OnceLock::new());
     let app = router(console, Arc::downgrade(&whole));
-    let app = whole.get_or_init(|| app).clone().into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, app)
-        .with_graceful_shutdown(async move {
-            let _ = stopping.wait_for(|stop| *stop).await;
-        })
-        .await
+    let app = whole.get_or_init(|| app).clone();
+    connections::serve(app, listener, stopping).await;
 }
 
 fn router(console: Arc<Console>, whole: audit::Whole) -> Router {

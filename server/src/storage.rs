@@ -19,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rad_resilience::block::{SavedBlock, SavedBlocks};
 use rusqlite::{Connection, OpenFlags, params};
 
-pub use accounts::StoredAccount;
+pub use accounts::{LOGIN_ADDRESSES, StoredAccount};
 pub use audit::{Filter, Kept, NewEntry, Verified};
 pub use flags::{PastFlag, StoredFlag};
 pub use modes::SetMode;
@@ -118,6 +118,7 @@ impl Storage {
     /// # Errors
     /// If it cannot be read or written, or is of a newer version.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
+        make_private(path);
         let mut connection = Connection::open(path)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
@@ -193,6 +194,16 @@ impl Storage {
     }
 }
 
+/// Makes a new database's file one that nobody else reads: hashes of passwords are in it. SQLite gives its log the same
+/// rights. What cannot be made here is told when it is opened.
+fn make_private(path: &Path) {
+    use std::os::unix::fs::OpenOptionsExt;
+
+    if path != Path::new(":memory:") {
+        let _ = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,6 +231,18 @@ mod tests {
         let path = folder.path().join("test.db");
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
         assert!(matches!(Storage::open(&path), Err(StorageError::TooNew { found: 99, .. })));
+    }
+
+    #[test]
+    fn nobody_else_reads_a_new_database_or_its_log() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let folder = tempfile::tempdir().unwrap();
+        let _storage = Storage::open(&folder.path().join("test.db")).unwrap();
+        for name in ["test.db", "test.db-wal"] {
+            let mode = std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{name}");
+        }
     }
 
     #[test]

@@ -14,12 +14,14 @@ impl Share {
     /// Everything.
     pub const ALL: Self = Self(10_000);
 
-    /// `percent` rounded to a hundredth; `None` unless it is a number from 0 to 100.
+    /// `percent` rounded to a hundredth; `None` unless it is 0 or a number from 0.005 to 100.
     #[must_use]
     pub fn from_percent(percent: f64) -> Option<Self> {
         // In range, so that the cast below is exact.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        (0.0..=100.0).contains(&percent).then(|| Self((percent * 100.0).round() as u16))
+        let share = (0.0..=100.0).contains(&percent).then(|| Self((percent * 100.0).round() as u16))?;
+        // What is more than nothing does not become nothing.
+        (share != Self::NONE || percent == 0.0).then_some(share)
     }
 
     /// A share of `points` hundredths of a percent; `None` over 10,000.
@@ -72,8 +74,9 @@ impl Serialize for Share {
 impl<'de> Deserialize<'de> for Share {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let percent = f64::deserialize(deserializer)?;
-        Self::from_percent(percent)
-            .ok_or_else(|| serde::de::Error::custom("a share is a number from 0 to 100, in percent"))
+        Self::from_percent(percent).ok_or_else(|| {
+            serde::de::Error::custom("a share is a number from 0 to 100, in percent and steps of 0.01")
+        })
     }
 }
 

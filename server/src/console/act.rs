@@ -52,7 +52,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Actor {
 
 /// A reason as the feed shows it.
 pub fn short(reason: &str) -> String {
-    reason.trim().chars().take(MAX_REASON).collect()
+    let seen: String = reason.chars().filter(|c| !is_unseen(*c)).collect();
+    seen.trim().chars().take(MAX_REASON).collect()
+}
+
+/// What shows nothing, or turns round what stands beside it.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// What was done; `undo` is the body that takes it back at a path of the API.
@@ -64,4 +71,16 @@ pub fn receipt(says: String, undo: Option<(&str, String, Value)>) -> Receipt {
         body: if body.is_null() { String::new() } else { body.to_string() },
     });
     Receipt { says, undo }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_what_can_be_seen_of_it() {
+        assert_eq!(short(" a\u{202e}b\u{200b}\u{0} c\n"), "ab c");
+        assert_eq!(short("\u{200b}\u{feff}\t"), "");
+        assert_eq!(short(&"é".repeat(300)).chars().count(), MAX_REASON);
+    }
 }

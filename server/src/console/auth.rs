@@ -134,7 +134,12 @@ impl Auth {
         let first_password = first::file(database);
         first::administrator(settings, &storage, &first_password, now_ms)?;
         let stored = storage.accounts()?;
-        let accounts: BTreeMap<_, _> = stored.into_iter().filter_map(Account::restore).collect();
+        let mut accounts: BTreeMap<_, _> = stored.into_iter().filter_map(Account::restore).collect();
+        for (account, address) in storage.login_addresses()? {
+            if let Some(known) = accounts.get_mut(&account) {
+                known.met(address);
+            }
+        }
         let sessions = Sessions::restore(settings.session, settings.idle, storage.sessions()?);
         let tokens = storage.tokens()?.into_iter().map(Token::restore).collect();
         let auth = Self {

@@ -60,7 +60,7 @@ fn check(
     match text(header::ORIGIN) {
         // Not a browser.
         None => Ok(()),
-        Some(origin) if origin.split_once("://").is_some_and(|(_, authority)| authority == host) => Ok(()),
+        Some(origin) if is_of(origin, host) => Ok(()),
         Some(_) => Err("requests from other sites' pages are not answered"),
     }
 }
@@ -68,6 +68,18 @@ fn check(
 /// Whether the `HOST[:PORT]` is one of this machine.
 pub fn is_local(host: &str) -> bool {
     is_loopback(name(host))
+}
+
+/// Whether an origin is this host's. Browsers leave the port out of an origin that its scheme implies; a proxy may
+/// name it nevertheless.
+fn is_of(origin: &str, host: &str) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let implied = match scheme {
+        "https" => ":443",
+        "http" => ":80",
+        _ => return false,
+    };
+    authority == host || host.strip_suffix(implied).is_some_and(|host| authority == host)
 }
 
 /// The name in `HOST[:PORT]`.
@@ -130,6 +142,9 @@ mod tests {
         let host = ("host", "console.example");
         let post = |origin| answered(Method::POST, &[host, ("origin", origin)], LOCAL, &["console.example"]);
         assert!(post("https://console.example"));
+        let named = ("host", "console.example:443");
+        let origin = ("origin", "https://console.example");
+        assert!(answered(Method::POST, &[named, origin], LOCAL, &["console.example"]));
         assert!(!post("https://evil.example") && !post("https://console.example.evil.example"));
     }
 

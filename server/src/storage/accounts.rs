@@ -1,5 +1,7 @@
 //! Who may log in, and with which password. Names are those that the console checked.
 
+use std::net::IpAddr;
+
 use rusqlite::params;
 
 use super::{Storage, StorageError};
@@ -28,7 +30,16 @@ pub(super) const MIGRATION: &str = "CREATE TABLE account (
         created_unix_ms INTEGER NOT NULL,
         expires_unix_ms INTEGER NOT NULL
     ) STRICT;
-    CREATE INDEX token_of ON token (account)";
+    CREATE INDEX token_of ON token (account);
+    CREATE TABLE login_address (
+        account TEXT NOT NULL,
+        address TEXT NOT NULL,
+        seen_unix_ms INTEGER NOT NULL,
+        PRIMARY KEY (account, address)
+    ) STRICT, WITHOUT ROWID";
+
+/// So many addresses are remembered from which an account has logged in.
+pub const LOGIN_ADDRESSES: usize = 8;
 
 /// An account.
 #[derive(Clone, PartialEq, Eq)]
@@ -95,6 +106,40 @@ impl Storage {
         Ok(())
     }
 
+    /// Where each account has logged in from, by name, the latest last.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn login_addresses(&self) -> Result<Vec<(String, IpAddr)>, StorageError> {
+        let connection = self.lock();
+        let mut rows =
+            connection.prepare("SELECT account, address FROM login_address ORDER BY seen_unix_ms")?;
+        let known = rows.query_map([], |row| {
+            let address: String = row.get(1)?;
+            // Only this program writes here; what is no address is nowhere.
+            Ok(address.parse().ok().zip(row.get(0).ok()).map(|(address, account)| (account, address)))
+        })?;
+        Ok(known.filter_map(Result::transpose).collect::<Result<_, _>>()?)
+    }
+
+    /// Remembers where an account has logged in from; of many places, the latest.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn save_login_address(&self, account: &str, address: IpAddr, at_ms: u64) -> Result<(), StorageError> {
+        let connection = self.lock();
+        connection.execute(
+            "INSERT OR REPLACE INTO login_address VALUES (?1, ?2, ?3)",
+            params![account, address.to_string(), signed(at_ms)],
+        )?;
+        connection.execute(
+            "DELETE FROM login_address WHERE account = ?1 AND address NOT IN
+             (SELECT address FROM login_address WHERE account = ?1 ORDER BY seen_unix_ms DESC LIMIT ?2)",
+            params![account, i64::try_from(LOGIN_ADDRESSES).unwrap_or(i64::MAX)],
+        )?;
+        Ok(())
+    }
+
     /// Forgets an account with its sessions and tokens.
     ///
     /// # Errors
@@ -104,6 +149,7 @@ impl Storage {
         let transaction = connection.transaction()?;
         transaction.execute("DELETE FROM session WHERE account = ?1", [name])?;
         transaction.execute("DELETE FROM token WHERE account = ?1", [name])?;
+        transaction.execute("DELETE FROM login_address WHERE account = ?1", [name])?;
         transaction.execute("DELETE FROM account WHERE name = ?1", [name])?;
         transaction.commit()?;
         Ok(())
@@ -121,6 +167,26 @@ pub(super) fn unsigned(ms: i64) -> u64 {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+
+    #[test]
+    fn the_last_addresses_of_an_account_are_known_after_a_restart() {
+        let storage = Storage::open(Path::new(":memory:")).unwrap();
+        let address = |last: u8| IpAddr::from([10, 0, 0, last]);
+        for last in (1..=10).chain([3]) {
+            storage
+                .save_login_address("ada", address(last), u64::from(last) + u64::from(last == 3) * 100)
+                .unwrap();
+        }
+        storage.save_login_address("bob", address(1), 1).unwrap();
+        let of_ada: Vec<_> =
+            storage.login_addresses().unwrap().into_iter().filter(|(name, _)| name == "ada").collect();
+        assert_eq!(
+            of_ada.iter().map(|(_, at)| *at).collect::<Vec<_>>(),
+            [4, 5, 6, 7, 8, 9, 10, 3].map(address)
+        );
+        storage.remove_account("ada").unwrap();
+        assert_eq!(storage.login_addresses().unwrap().len(), 1);
+    }
 
     use super::super::{StoredSession, StoredToken};
     use super::*;

@@ -88,6 +88,23 @@ impl Storage {
         Ok(id)
     }
 
+    /// The last entry by which somebody has decided otherwise about what this one was about. What was taken back since
+    /// then counts as little as what took it back.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub fn decided_since(&self, kept: &Kept) -> Result<Option<i64>, StorageError> {
+        let kind = kept.entry.action.split_inclusive('.').next().unwrap_or_default();
+        let connection = self.lock();
+        Ok(connection.query_row(
+            "SELECT max(id) FROM audit WHERE id > ?1 AND object = ?2 AND substr(action, 1, length(?3)) = ?3
+             AND (reverts IS NULL OR reverts <= ?1)
+             AND NOT EXISTS (SELECT 1 FROM audit AS later WHERE later.reverts = audit.id)",
+            params![kept.id, kept.entry.object, kind],
+            |row| row.get(0),
+        )?)
+    }
+
     /// An entry by its number.
     ///
     /// # Errors

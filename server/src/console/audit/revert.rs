@@ -3,7 +3,7 @@
 //! since), and has an entry of its own.
 
 use std::net::SocketAddr;
-use std::sync::{OnceLock, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use axum::Router;
 use axum::body::Body as HttpBody;
@@ -16,7 +16,7 @@ use super::super::act::Why;
 use super::super::api::Shared;
 use super::super::error::ApiError;
 use super::super::take::{Body, Name};
-use super::{Deed, Reverting, find};
+use super::{Deed, Reverting, find, read};
 
 /// The console with all its layers; gone when it no longer serves.
 pub type Whole = Weak<OnceLock<Router>>;
@@ -32,14 +32,19 @@ pub async fn revert(
 ) -> Result<Response, ApiError> {
     let Why { reason } = Why::read(&body)?;
     let reason = deed.why(&console, &reason)?;
-    let kept = find(console, &id).await?;
+    let kept = find(Arc::clone(&console), &id).await?;
     let refused = |why: String| ApiError::new(StatusCode::CONFLICT, why);
     if let Some(by) = kept.reverted_by {
         return Err(refused(format!("entry {} was taken back by entry {by} already", kept.id)));
     }
-    let Some(call) = kept.entry.undo else {
+    let Some(call) = kept.entry.undo.clone() else {
         return Err(refused(format!("entry {} ({}) cannot be taken back", kept.id, kept.entry.action)));
     };
+    let (since, kept) =
+        read(console, move |console| Ok((console.storage.decided_since(&kept)?, kept))).await?;
+    if let Some(later) = since {
+        return Err(refused(format!("entry {later} has decided otherwise since entry {}", kept.id)));
+    }
     let reason = if reason.is_empty() { format!("revert of entry {}", kept.id) } else { reason };
     let mut request = Request::builder()
         .method(call.method.as_str())

@@ -10,12 +10,10 @@ use std::sync::Arc;
 use super::role::Role;
 use super::{Auth, Refused, State};
 use crate::config::{ACCOUNT_NAME, is_account_name};
-use crate::storage::StoredAccount;
+use crate::storage::{LOGIN_ADDRESSES, StoredAccount};
 
 /// There are no more than so many.
 const MOST: usize = 1_000;
-/// So many addresses are remembered from which an account has logged in.
-const ADDRESSES: usize = 8;
 
 /// An account.
 #[derive(Clone)]
@@ -26,7 +24,7 @@ pub struct Account {
     pub must_change: bool,
     /// Milliseconds since 1970.
     pub created_ms: u64,
-    /// Where it logged in from since the start of the program.
+    /// Where it logged in from, the latest first.
     addresses: VecDeque<IpAddr>,
 }
 
@@ -63,7 +61,7 @@ impl Account {
     pub fn met(&mut self, address: IpAddr) {
         self.addresses.retain(|known| *known != address);
         self.addresses.push_front(address);
-        self.addresses.truncate(ADDRESSES);
+        self.addresses.truncate(LOGIN_ADDRESSES);
     }
 }
 

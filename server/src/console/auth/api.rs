@@ -6,7 +6,7 @@ pub mod tokens;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
@@ -29,7 +29,8 @@ type Shared = State<Arc<Console>>;
 
 /// All that one does with one's own session.
 pub fn routes() -> MethodRouter<Arc<Console>> {
-    get(session).post(log_in).delete(log_out)
+    // Whoever comes here is not known yet: they are not given room for more than a name and a password.
+    get(session).post(log_in).delete(log_out).layer(DefaultBodyLimit::max(16 << 10))
 }
 
 /// Who asks, and how long that holds.

@@ -7,6 +7,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rad_resilience::bulkhead::Priority;
+
 use super::limit::Pair;
 use super::password::{self, HashError, LONGEST};
 use super::secret::{NoEntropy, Secret, digest};
@@ -78,6 +80,10 @@ impl Auth {
         if let Some(known) = self.state().accounts.get_mut(&entered.account) {
             known.met(identity(address));
         }
+        let (account, from) = (entered.account.clone(), identity(address));
+        // Without it they are slowed by what others do after a restart, and no more.
+        let _ =
+            self.change(move |auth| Ok(auth.storage.save_login_address(&account, from, now.unix_ms)?)).await;
         self.note("login", &entered.account, &[("client_ip", &address.to_string())]);
         Ok(entered)
     }
@@ -144,12 +150,19 @@ impl Auth {
         };
         // What is no name of ours may be a password, written into the wrong field.
         let noted = if hash.is_some() { account } else { "(unknown)" };
+        // Before it is charged: who finds no turn has not tried.
+        let turn = self.passwords.turn(match (is_known, hash.is_some()) {
+            (true, _) => Priority::Critical,
+            (false, true) => Priority::Normal,
+            (false, false) => Priority::Low,
+        });
+        let turn = turn.await?;
         if let Err(wait) = self.limits.charge(&pair, is_known, now.at) {
             self.note("login_limited", noted, &[("client_ip", &address.to_string())]);
             return Err(Denied::Wait(wait));
         }
         let password = if password.len() > LONGEST { String::new() } else { password };
-        if !self.passwords.verify(password, hash.clone()).await? {
+        if !self.passwords.verify(turn, password, hash.clone()).await? {
             self.note("login_failed", noted, &[("client_ip", &address.to_string())]);
             return Err(Denied::Wrong);
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
-use rad_resilience::bulkhead::{BulkheadRejection, InvalidBulkhead, Priority};
+use rad_resilience::bulkhead::{BulkheadRejection, InvalidBulkhead, Place, Priority};
 use rad_resilience::{Bulkhead, BulkheadSettings};
 
 use super::secret::{NoEntropy, Secret};
@@ -67,16 +67,31 @@ impl Passwords {
     /// # Errors
     /// If too many are under way, or the system gives no random numbers or memory.
     pub async fn hash(&self, password: String) -> Result<String, HashError> {
-        self.apart(move || hash(&password)).await?
+        let turn = self.turn(Priority::Critical).await?;
+        apart(turn, move || hash(&password)).await?
+    }
+
+    /// Waits for a turn to verify a password. Whoever is known waits before those who are not, and pushes them out
+    /// where there is no place to wait: a flood of made-up names keeps nobody out.
+    ///
+    /// # Errors
+    /// If too many are under way.
+    pub async fn turn(&self, priority: Priority) -> Result<Turn, HashError> {
+        Ok(Turn(self.bulkhead.acquire(priority).await?))
     }
 
     /// Whether the password is the one of this hash. Without a hash it is wrong, and takes as long to be so.
     ///
     /// # Errors
-    /// If too many are under way, or the hash is none.
-    pub async fn verify(&self, password: String, hash: Option<String>) -> Result<bool, HashError> {
+    /// If the hash is none.
+    pub async fn verify(
+        &self,
+        turn: Turn,
+        password: String,
+        hash: Option<String>,
+    ) -> Result<bool, HashError> {
         let nobody = Arc::clone(&self.nobody);
-        self.apart(move || {
+        apart(turn, move || {
             let is_known = hash.is_some();
             let expected = hash.as_deref().unwrap_or(&nobody);
             let expected = PasswordHash::new(expected).map_err(|_| HashError::Failed)?;
@@ -85,19 +100,22 @@ impl Passwords {
         })
         .await?
     }
+}
 
-    async fn apart<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, HashError> {
-        let place = self.bulkhead.acquire(Priority::Normal).await?;
-        // The place goes along: who hangs up leaves the work behind, which takes its memory to the end.
-        let work = move || {
-            let _place = place;
-            work()
-        };
-        tokio::task::spawn_blocking(work).await.map_err(|_| HashError::Failed)
-    }
+/// A place among those that hash at this moment.
+#[derive(Debug)]
+pub struct Turn(Place);
+
+async fn apart<T: Send + 'static>(
+    Turn(place): Turn,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, HashError> {
+    // The place goes along: who hangs up leaves the work behind, which takes its memory to the end.
+    let work = move || {
+        let _place = place;
+        work()
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|_| HashError::Failed)
 }
 
 /// The hash of a password; takes tens of milliseconds.
@@ -137,7 +155,8 @@ mod tests {
         let hash = passwords.hash("correct horse battery".to_owned()).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         let verify = async |password: &str, hash: Option<String>| {
-            passwords.verify(password.to_owned(), hash).await.unwrap()
+            let turn = passwords.turn(Priority::Normal).await.unwrap();
+            passwords.verify(turn, password.to_owned(), hash).await.unwrap()
         };
         assert!(verify("correct horse battery", Some(hash.clone())).await);
         assert!(!verify("correct horse batterz", Some(hash)).await);
@@ -150,7 +169,10 @@ mod tests {
     async fn no_more_are_hashed_at_once_than_there_are_places_and_nobodys_password_takes_one_too() {
         let passwords = Passwords::new().unwrap();
         let taken = [passwords.bulkhead.try_acquire().unwrap(), passwords.bulkhead.try_acquire().unwrap()];
-        let waits = passwords.verify("correct horse battery".to_owned(), None);
+        let waits = async {
+            let turn = passwords.turn(Priority::Normal).await?;
+            passwords.verify(turn, "correct horse battery".to_owned(), None).await
+        };
         let mut waits = std::pin::pin!(waits);
         let early = tokio::time::timeout(Duration::from_millis(50), &mut waits).await;
         assert!(early.is_err(), "it did not wait");

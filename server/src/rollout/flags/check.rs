@@ -59,7 +59,8 @@ pub fn check_key(key: &str) -> Result<(), Wrong> {
 
 fn is_name(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    !name.is_empty() && name.len() <= MAX_NAME && name.chars().all(fits)
+    // Of dots alone it would lead elsewhere as a part of a path.
+    name.contains(|c: char| c != '.') && name.len() <= MAX_NAME && name.chars().all(fits)
 }
 
 impl Flag {

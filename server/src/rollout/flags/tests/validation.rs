@@ -118,7 +118,7 @@ fn what_cannot_be_read_is_refused_with_what_is_allowed() {
         (bool_flag(json!({"default": 7})), "the name of a variant, or a list"),
         (
             bool_flag(json!({"default": [{"variant": "on", "percent": 101}]})),
-            "a number from 0 to 100, in percent",
+            "a number from 0 to 100, in percent and steps",
         ),
         (bool_flag(json!({"environments": ["test"]})), "`development`, `staging`, `production`"),
         (
