@@ -164,7 +164,9 @@ async fn obey(
     })?;
     let words = changed.to.phase.words(to, find(console, name)?.stages());
     let says = match order {
-        Order::Return(..) if from != to => format!("Changed {from} → {to} %, {words}."),
+        Order::Return(phase, _) if from != to && phase != Phase::Manual => {
+            format!("Changed {from} → {to} %, {words}.")
+        }
         _ if from != to => format!("Changed {from} → {to} %."),
         Order::Set(_) => format!("It was at {to} % already."),
         Order::Pause => format!("Paused at {to} %."),

@@ -59,6 +59,8 @@ pub fn undo(rollout: &str, changed: Changed) -> Option<Call> {
         (Phase::Paused(_), Phase::Stage(_)) if from.share == to.share => {
             ("/pause", json!({"reason": "undo of the resumption"}))
         }
+        // It would be complete again at once.
+        (_, Phase::Complete) if from.share == to.share => return None,
         _ if from == to => return None,
         // With the stage: at the same share outside of it, nothing would go on by itself.
         _ => {

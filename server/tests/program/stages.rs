@@ -140,3 +140,59 @@ async fn orders_that_make_no_sense_are_refused_and_change_nothing() {
     let history = get(rollout.program.console, "/api/rollouts/r/history").await.json();
     assert_eq!(history.as_array().map(Vec::len), Some(4), "{history}");
 }
+
+#[tokio::test]
+async fn an_undo_leads_into_the_stage_that_was_left_and_two_who_promote_at_once_skip_none() {
+    let sides = Sides::new("stages = [10, 25, 50]\nbake = \"1h\"", "").await;
+    let program = sides.start();
+    let standing = async || get(program.console, "/api/rollouts/r").await.json();
+    let press = async |what: &str, body: &str| {
+        post_json(program.console, &format!("/api/rollouts/r{what}"), body).await
+    };
+    press("/start", "").await;
+    assert_eq!(press("/promote", r#"{"from": 10}"#).await.status, StatusCode::OK);
+    assert_eq!(press("/promote", r#"{"from": 10}"#).await.status, StatusCode::CONFLICT);
+    let back = press("/rollback", r#"{"reason": "a mistake"}"#).await.json();
+    assert!(standing().await["says"].as_str().unwrap().starts_with("Taken back by api: a mistake."));
+    let undone = press("", back["undo"]["body"].as_str().unwrap()).await;
+    assert_eq!(undone.json()["says"], "Changed 0 → 25 %, stage 2 of 3.");
+    let now = standing().await;
+    assert_eq!((&now["phase"], &now["stage"], &now["percent"]), (&json!("stage"), &json!(2), &json!(25)));
+    let elsewhere = press("", r#"{"percent": 30, "phase": "stage", "stage": 2}"#).await;
+    assert_eq!(elsewhere.status, StatusCode::CONFLICT, "{elsewhere:?}");
+}
+
+#[tokio::test]
+async fn a_candidate_that_fails_at_a_share_by_hand_is_taken_back_too_and_so_is_one_that_is_shut_by_hand() {
+    let rollout = Rollout::new("percent = 50").await;
+    let console = rollout.program.console;
+    let is_back = |standing: &Value| phase(standing).0 == "rolled_back";
+    rollout.sides.candidate.behave(Behaviour::Status(500));
+    rollout.ask(40).await;
+    rollout.until("it fails", is_back).await;
+    rollout.sides.candidate.behave(Behaviour::Echo);
+    post_json(console, "/api/breakers/new/reset", "").await;
+    post_json(console, "/api/rollouts/r", r#"{"percent": 50}"#).await;
+    assert_eq!(phase(&rollout.standing().await).0, "manual");
+    post_json(console, "/api/breakers/new/mode", r#"{"mode": "forced_open"}"#).await;
+    rollout.until("it is shut", is_back).await;
+}
+
+#[tokio::test]
+async fn a_rollback_that_cannot_be_stored_is_in_force_is_said_and_is_stored_as_soon_as_it_can_be() {
+    let rollout = Rollout::new("percent = 50").await;
+    let lock = rusqlite::Connection::open(rollout.program.path("state.db")).unwrap();
+    lock.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    rollout.sides.candidate.behave(Behaviour::Status(500));
+    rollout.ask(40).await;
+    let told = |standing: &Value| standing["says"].as_str().unwrap().contains("could not be stored yet");
+    rollout.until("it is said", |standing| phase(standing).0 == "rolled_back" && told(standing)).await;
+    assert_eq!(rollout.program.log_line("rollout_not_stored")["rollout"], "r");
+    drop(lock);
+    rollout.until("it is stored", |standing| !told(standing)).await;
+    let Rollout { program, .. } = rollout;
+    let again = program.restart("-KILL");
+    assert_eq!(phase(&get(again.console, "/api/rollouts/r").await.json()).0, "rolled_back");
+    let history = get(again.console, "/api/rollouts/r/history").await.json();
+    assert_eq!((&history[0]["by"], &history[0]["from"]), (&json!("verdict"), &json!(50)));
+}
