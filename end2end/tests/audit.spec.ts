@@ -111,7 +111,7 @@ test.describe(() => {
     await share(gateway, 20, "");
     await openLive(page, `${gateway.console}/audit`);
     await page.getByRole("button", { name: "Revert entry 1" }).click();
-    await expect(page.getByTestId("audit-error")).toContainText("search is at 20 % now: somebody else");
+    await expect(page.getByTestId("audit-error")).toContainText("entry 2 has decided otherwise since entry 1");
     expect(await percent(gateway)).toBe(20);
   });
 });

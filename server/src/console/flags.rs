@@ -208,10 +208,10 @@ impl Change {
 
 /// A flag as the audit log has it. All of it is in its own history.
 fn logged(kept: Option<&Kept>, environment: Environment) -> Value {
-    kept.map_or(
-        Value::Null,
-        |kept| json!({"version": kept.version, "says": told::says(&kept.flag, environment)}),
-    )
+    kept.map_or(Value::Null, |kept| {
+        let state = told::says(&kept.flag, environment);
+        json!({"version": kept.version, "state": state.trim_end_matches('.')})
+    })
 }
 
 fn receipt(key: &str, before: Option<&Kept>, after: Option<&Kept>, environment: Environment) -> Receipt {

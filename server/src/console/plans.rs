@@ -133,9 +133,14 @@ fn evidence(rollout: &Rollout) -> String {
             format!(" Its p{quantile} is to be {}, judged in blocks of five seconds.", asked.join(" and "))
         },
     );
+    let stages = rollout.stages();
+    let shares: Vec<_> = stages.shares().iter().map(ToString::to_string).collect();
     format!(
-        "Since this stage began, of clients told apart by {}. Tested after every look: a candidate at its target fails in \
+        "Stages: {} %, each for {} at least{}. Counted are clients told apart by {}, at this share. Tested after every look: a candidate at its target fails in \
          at most {} %, one that is bad twice as often passes in at most {} % of all cases.{latency}",
+        shares.join(" → "),
+        humantime::format_duration(stages.bake),
+        if stages.gated { ", and until somebody approves" } else { "" },
         match rollout.assign_by() {
             AssignBy::Client => "address".to_owned(),
             other => other.to_string(),

@@ -65,7 +65,7 @@ pub fn shadow(one: One, name: &str, path: String) -> Settled {
             "actions wrap",
             vec![
                 line(percent, "Percent, 0 to 100", "Share to copy in percent", "6"),
-                acts.why.field("Reason for the change of the shadow"),
+                acts.why.field("Reason for copying"),
                 button(("", "shadow-set".to_owned()), sets, sets, acts.busy(), set),
                 button(("", "shadow-reset".to_owned()), forgets, forgets, acts.busy(), forget),
             ],

@@ -9,7 +9,7 @@ use super::super::read::{Kind, Table, Wrong, duration, parsed};
 use super::super::tree::Value;
 use super::super::{KeySource, LimitHeaders};
 use super::MIN_DURATION;
-use crate::rollout::AssignBy;
+use crate::rollout::{AssignBy, PIN_COOKIE};
 
 /// Longer than a client's patience makes no sense.
 const MAX_WAIT: Duration = Duration::from_mins(1);
@@ -77,12 +77,12 @@ fn one(text: &str) -> Result<KeySource, Wrong> {
 
 /// What a rollout assigns by: one of the things that limits count by that tell clients apart.
 pub fn assign_by() -> Kind<AssignBy> {
-    let how = "write client, org, header:NAME or cookie:NAME";
+    let how = "write client, org, header:NAME or cookie:NAME; the cookie rad_mode is the kill switch's";
     parsed("what to assign by", how, |text| match one(text).ok()? {
         KeySource::Client => Some(AssignBy::Client),
         KeySource::Org => Some(AssignBy::Header(KeySource::ORG_HEADER)),
         KeySource::Header(name) => Some(AssignBy::Header(name)),
-        KeySource::Cookie(name) => Some(AssignBy::Cookie(name)),
+        KeySource::Cookie(name) => (name != PIN_COOKIE).then_some(AssignBy::Cookie(name)),
         KeySource::Route | KeySource::Global | KeySource::Composite(_) => None,
     })
 }

@@ -29,7 +29,7 @@ fn clients_are_assigned_by_what_tells_them_apart_and_by_address_unless_it_is_sai
         assert_eq!(accepted(written).assign.to_string(), meant, "{written}");
     }
     assert_eq!(accepted("").assign, AssignBy::Client);
-    for wrong in ["global", "route", "header:", "cookie:a b", "visitor"] {
+    for wrong in ["global", "route", "header:", "cookie:a b", "cookie:rad_mode", "visitor"] {
         let error = errors(&text(&format!("assign = \"{wrong}\"")));
         assert!(error.contains("rollouts.r.assign: "), "{error}");
         assert!(error.contains("write client, org, header:NAME or cookie:NAME"), "{error}");
@@ -41,6 +41,10 @@ fn nobody_chooses_unless_it_is_on_and_a_secret_is_read_from_where_it_is_and_told
     assert!(accepted("").overrides.is_none());
     let open = accepted("override = { header = \"X-Rad-Side\" }").overrides.unwrap();
     assert_eq!(open.side("r", b"candidate", 0), Some(Side::Candidate));
+    for taken in ["header = \"Host\"", "header = \"Authorization\"", "cookie = \"rad_mode\""] {
+        let error = errors(&text(&format!("override = {{ {taken} }}")));
+        assert!(error.contains("of its own; write it as in"), "{error}");
+    }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret");
     std::fs::write(&path, "hunter2 hunter2 hunter2\n").unwrap();

@@ -1,18 +1,37 @@
 //! `[rollouts.NAME.override]`: by what testers choose their side.
 
+use http::header;
+
 use super::super::super::read::{Kind, Table, Wrong, parsed};
 use super::super::super::tree::Value;
 use super::super::limit::is_token;
-use crate::rollout::{Overrides, Secret};
+use crate::rollout::{Overrides, PIN_COOKIE, Secret};
 
 /// What a secret in the environment is named like.
 const VARIABLE: &str = "RAD_SECRET_";
 
+/// Headers by which nobody chooses a side.
+const TAKEN: [header::HeaderName; 7] = [
+    header::HOST,
+    header::AUTHORIZATION,
+    header::COOKIE,
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::CONTENT_TYPE,
+    header::TRANSFER_ENCODING,
+];
+
 pub fn read(table: &mut Table<'_>) -> Overrides {
-    let header = parsed("the name of a header", "write it as in \"X-Rad-Side\"", |text| text.parse().ok());
-    let cookie = parsed("the name of a cookie", "write it as in \"rad_side\"", |text| {
-        is_token(text).then(|| text.to_owned())
-    });
+    let header = parsed(
+        "the name of a header of its own",
+        "write it as in \"X-Rad-Side\"; HTTP's own headers, such as Host, mean something else",
+        |text| text.parse().ok().filter(|name| !TAKEN.contains(name)),
+    );
+    let cookie = parsed(
+        "the name of a cookie of its own",
+        "write it as in \"rad_side\"; rad_mode is the kill switch's",
+        |text| (is_token(text) && text != PIN_COOKIE).then(|| text.to_owned()),
+    );
     Overrides {
         header: table.value("header", &header),
         cookie: table.value("cookie", &cookie),
