@@ -14,47 +14,22 @@ pub const HEIGHT: u32 = 44;
 const MIDDLES: [u32; 2] = [11, 33];
 const MILLION: f64 = 1_000_000.0;
 
-/// The parts of the picture, and what it says.
-#[derive(Clone, Copy, Debug)]
-pub enum Part {
-    Range(Which),
-    /// What was seen.
-    Dot(Which),
-    Target,
-}
-
-/// A side.
-#[derive(Clone, Copy, Debug)]
-pub enum Which {
-    Legacy,
-    Candidate,
-}
-
-impl Which {
-    fn of(self, tick: &RolloutTick) -> (SideTick, u32) {
-        match self {
-            Self::Legacy => (tick.legacy, MIDDLES[0]),
-            Self::Candidate => (tick.candidate, MIDDLES[1]),
-        }
-    }
-}
-
-/// The path of a part, on a width of 1,000. A side of which nothing is known has none.
+/// The picture on a width of 1,000, as HTML: numbers that this page has written itself. Of a side of which nothing is
+/// known there is nothing in it.
 #[must_use]
-pub fn path(part: Part, tick: &RolloutTick, target: f64) -> String {
+pub fn picture(tick: &RolloutTick, target: f64) -> String {
     let scale = scale(tick, target);
     let x = |share: f64| format::whole(scale.position(share) * 1_000.0);
-    match part {
-        Part::Target => format!("M{} 0V{HEIGHT}", x(target)),
-        Part::Range(which) => match which.of(tick) {
-            (side, _) if side.total_requests == 0 => String::new(),
-            (side, y) => format!("M{} {y}H{}", x(share(side.success_from)), x(share(side.success_to))),
-        },
-        Part::Dot(which) => match which.of(tick) {
-            (side, _) if side.total_requests == 0 => String::new(),
-            (side, y) => format!("M{} {y}h0", x(seen(&side))),
-        },
+    let mut picture = format!("<path class=\"target\" d=\"M{} 0V{HEIGHT}\"/>", x(target));
+    for (side, class, y) in [(tick.legacy, "l", MIDDLES[0]), (tick.candidate, "c", MIDDLES[1])] {
+        if side.total_requests > 0 {
+            let (from, to, seen) = (x(share(side.success_from)), x(share(side.success_to)), x(seen(&side)));
+            picture += &format!(
+                "<path class=\"range {class}\" d=\"M{from} {y}H{to}\"/><path class=\"dot {class}\" d=\"M{seen} {y}h0\"/>"
+            );
+        }
     }
+    picture
 }
 
 /// How far right the target is, for its label: never so far that it would be cut.
@@ -106,20 +81,20 @@ mod tests {
             candidate: side(100, 0, 990_000, 1_000_000),
             ..RolloutTick::default()
         };
-        assert_eq!(path(Part::Range(Which::Legacy), &tick, 0.995), "M100 11H800");
-        assert_eq!(path(Part::Dot(Which::Legacy), &tick, 0.995), "M500 11h0");
-        assert_eq!(path(Part::Range(Which::Candidate), &tick, 0.995), "M0 33H1000");
-        assert_eq!(path(Part::Target, &tick, 0.995), "M500 0V44");
+        let drawn = picture(&tick, 0.995);
+        for d in ["M500 0V44", "M100 11H800", "M500 11h0", "M0 33H1000", "M1000 33h0"] {
+            assert!(drawn.contains(&format!("d=\"{d}\"")), "{d}: {drawn}");
+        }
         assert_eq!(target_left(&tick, 0.995), "clamp(3em, 50%, 100% - 3em)");
         let worse = RolloutTick { candidate: side(10, 5, 200_000, 800_000), ..tick };
-        assert_eq!(path(Part::Range(Which::Candidate), &worse, 0.995), "M200 33H800");
+        assert!(picture(&worse, 0.995).contains("M200 33H800"));
     }
 
     #[test]
     fn of_a_side_without_requests_nothing_is_drawn_and_that_is_said() {
         let tick = RolloutTick { legacy: side(10, 0, 700_000, 1_000_000), ..RolloutTick::default() };
-        assert_eq!(path(Part::Range(Which::Candidate), &tick, 0.995), "");
-        assert_eq!(path(Part::Dot(Which::Candidate), &tick, 0.995), "");
+        assert!(!picture(&tick, 0.995).contains("class=\"range c\""));
+        assert!(!picture(&tick, 0.995).contains("class=\"dot c\""));
         assert_eq!(
             words(&tick, 0.995),
             "Success of legacy: between 70.00 and 100 %; candidate: nothing known; target 99.5 %"

@@ -60,7 +60,10 @@ pub fn asks(query: &str) -> String {
 pub fn page() -> Settled {
     let query = use_location().search;
     let asks = Memo::new(move |_| query.with(|query| asks(query)));
-    changing(Box::new(move || log(Asked::new(&asks.get()))))
+    settle(vec![
+        settle(view! { <link rel="stylesheet" href="/audit.css"/> }),
+        changing(Box::new(move || log(Asked::new(&asks.get())))),
+    ])
 }
 
 fn log(log: Asked<Log>) -> Settled {

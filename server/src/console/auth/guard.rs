@@ -24,7 +24,7 @@ use crate::telemetry::unix_ms;
 /// What speaks to programs: they are told, and not led to the login page.
 const FOR_PROGRAMS: [&str; 3] = ["/api", "/ws", "/ofrep"];
 /// What is for everybody: the login page has to be drawn before anybody is known.
-const FOR_EVERYBODY: [&str; 4] = ["/health", "/login", "/favicon.svg", "/client.js"];
+const FOR_EVERYBODY: [&str; 5] = ["/health", "/login", "/login.css", "/favicon.svg", "/client.js"];
 const FILES: &str = "/pkg/";
 /// What somebody may do whose password is still the first one.
 const BEFORE_CHANGE: [&str; 4] = ["/login/password", "/logout", "/api/session", "/api/session/password"];

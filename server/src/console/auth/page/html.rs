@@ -100,6 +100,7 @@ pub fn document(status: StatusCode, title: &str, content: &str) -> Response {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <meta name=\"color-scheme\" content=\"dark light\"><script nonce=\"{nonce}\">{theme}</script>\
          <link rel=\"stylesheet\" href=\"/pkg/rad-monitor.css\">\
+         <link rel=\"stylesheet\" href=\"/login.css\">\
          <link rel=\"icon\" type=\"image/svg+xml\" href=\"/favicon.svg\"></head>\
          <body><main class=\"login\"><div class=\"brand\"><svg viewBox=\"0 0 20 20\" aria-hidden=\"true\">\
          <circle cx=\"10\" cy=\"10\" r=\"8.2\"></circle><path d=\"M2 10h4l2-5 4 10 2-5h4\"></path></svg>\
